@@ -1,0 +1,185 @@
+"""Every setting of Flux-Gate, typed, checked once, and passed down as one value.
+
+This is the only module that reads the environment. A setting comes from, in this order: the environment,
+`<NAME>_FILE` (the setting's value is the content of that file, for secrets), the file `.env` in the working
+directory, the default below. `.env.example` lists exactly these fields; a test keeps the two equal.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Rate = Annotated[float, Meta(ge=0.001, le=1_000_000)]
+RateOrOff = Annotated[float, Meta(ge=0, le=1_000_000)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
+
+PREFIX = "FLUXGATE_"
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used. The message names the variable and says what it takes."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of one process. The field `rate_per_s` is the variable `FLUXGATE_RATE_PER_S`."""
+
+    # Where this runs: development, or production, which refuses to start with unsafe settings.
+    env: Literal["development", "production"] = "development"
+    # The address that gateway and waiting room listen on.
+    host: str = "127.0.0.1"
+    # The gateway's port.
+    port: Port = 3000
+    # The waiting room's port.
+    waiting_room_port: Port = 4000
+    # Where a diverted buyer is sent. Empty: http://localhost:<waiting room port>.
+    waiting_room_url: str = ""
+    # Where the waiting room reaches the gateway, as a buyer's browser sees it. Empty: http://localhost:<port>.
+    gateway_url: str = ""
+    # Origins that the waiting room may send a buyer back to, separated by spaces. Empty: the gateway's own.
+    return_origins: str = ""
+    # Data of the embedded Valkey and Postgres, and the logs of `fluxgate up`.
+    data_dir: Path = Path(".fluxgate")
+    # The Redis or Valkey to use. Empty: an embedded Valkey, started by `fluxgate up`.
+    redis_url: str = ""
+    # The port of the embedded Valkey.
+    redis_port: Port = 6390
+    # The Postgres to use. Empty: an embedded Postgres, started by `fluxgate up`.
+    postgres_url: str = ""
+    # The port of the embedded Postgres.
+    postgres_port: Port = 5490
+    # Gateway processes; each is one core at most.
+    gateway_workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    # Connections that one gateway process serves at once; more wait in the kernel's queue.
+    connections_max: Annotated[int, Meta(ge=16, le=1_000_000)] = 8192
+    # Tokens per second that the sale's token bucket gains, over all gateway processes.
+    rate_per_s: Rate = 50.0
+    # Tokens that the bucket holds when it is full. 0: as many as it gains in a second, at least one.
+    burst: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    # Tokens per second of one client address. 0: no limit by client.
+    client_rate_per_s: RateOrOff = 0.0
+    # Proxies, separated by spaces, whose X-Forwarded-For names the client. Empty: the peer is the client.
+    trusted_proxies: str = ""
+    # How long Redis remembers an idempotency key after its order has been persisted. Postgres never forgets.
+    idempotency_ttl_s: Annotated[int, Meta(ge=1, le=2_592_000)] = 60
+    # Commands that may wait on one stream for a worker before new ones get 503.
+    backlog_max: Annotated[int, Meta(ge=1, le=100_000_000)] = 200_000
+    # How long a command of Redis may take before its outcome counts as unknown.
+    redis_timeout_s: Seconds = 2.0
+    # How long a request may take to send its body.
+    body_timeout_s: Seconds = 5.0
+    # How long a question to a worker may wait for its answer.
+    ask_timeout_s: Seconds = 5.0
+    # How long a worker may hold entries without settling them before another worker takes them over.
+    lease_s: Seconds = 5.0
+    # How often the reaper proves the books.
+    reaper_every_s: Seconds = 5.0
+    # The key that `/init` and the admin routes ask for in X-Admin-Key. Empty: they ask for none (development only).
+    admin_key: str = ""
+    # The least severe log lines that are written.
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def burst_tokens(self) -> int:
+        """The capacity of the token bucket, in tokens."""
+        return self.burst or max(1, int(self.rate_per_s))
+
+    @property
+    def waiting_room_at(self) -> str:
+        """The absolute URL that a diverted buyer is sent to: a constant of the configuration, never input."""
+        return self.waiting_room_url or f"http://localhost:{self.waiting_room_port}"
+
+    @property
+    def gateway_at(self) -> str:
+        """The absolute URL of the gateway as a buyer's browser sees it."""
+        return (self.gateway_url or f"http://localhost:{self.port}").rstrip("/")
+
+    @property
+    def redis_at(self) -> str:
+        """The URL of Redis: the given one, or the embedded server's."""
+        return self.redis_url or f"redis://127.0.0.1:{self.redis_port}/0"
+
+    @property
+    def postgres_at(self) -> str:
+        """The URL of Postgres: the given one, or the embedded server's."""
+        return self.postgres_url or f"postgresql://fluxgate@127.0.0.1:{self.postgres_port}/fluxgate"
+
+
+def read_settings(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Settings:
+    """Read, convert and check all settings.
+
+    `environ` defaults to the process's environment, `dotenv` to `.env` in the working directory. Raises
+    SettingsError with one sentence that names the variable at fault.
+    """
+    given = {**_read_dotenv(dotenv or Path(".env")), **(os.environ if environ is None else environ)}
+    values: dict[str, str] = {}
+    for field in Settings.__struct_fields__:
+        name = PREFIX + field.upper()
+        if name in given:
+            values[field] = given[name]
+        elif name + "_FILE" in given:
+            values[field] = _read_secret(name + "_FILE", Path(given[name + "_FILE"]))
+    settings = _convert({field: value for field, value in values.items() if value != ""})
+    _check(settings)
+    return settings
+
+
+def settings_environ(settings: Settings) -> dict[str, str]:
+    """The environment that makes a child process read these very settings."""
+    values = msgspec.to_builtins(settings, str_keys=True, builtin_types=(Path,))
+    return {PREFIX + field.upper(): str(value) for field, value in values.items()}
+
+
+def child_environ(settings: Settings) -> dict[str, str]:
+    """The environment for a process that we start: ours, with these settings over it."""
+    return {**os.environ, **settings_environ(settings)}
+
+
+def _convert(values: dict[str, str]) -> Settings:
+    try:
+        return msgspec.convert(values, Settings, strict=False, dec_hook=_decode_path)
+    except msgspec.ValidationError as error:
+        reason, _, where = str(error).partition(" - at `$.")
+        field = where.rstrip("`")
+        name = PREFIX + field.upper() if field else "a setting"
+        raise SettingsError(f"{name} cannot be {values.get(field, '')!r}: {reason[0].lower()}{reason[1:]}.") from None
+
+
+def _decode_path(wanted: type, value: object) -> object:
+    if wanted is Path:
+        return Path(str(value))
+    raise NotImplementedError(wanted)
+
+
+def _check(settings: Settings) -> None:
+    for field in ("waiting_room_url", "gateway_url"):
+        url = getattr(settings, field)
+        parts = urlsplit(url)
+        if url and (parts.scheme not in ("http", "https") or not parts.netloc or any(c <= " " for c in url)):
+            raise SettingsError(f"{PREFIX}{field.upper()} must be an absolute http or https URL, not {url!r}.")
+    if settings.env == "production" and len(settings.admin_key) < 16:
+        raise SettingsError("FLUXGATE_ADMIN_KEY must be set, to 16 characters or more, when FLUXGATE_ENV is production.")
+
+
+def _read_secret(name: str, path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        raise SettingsError(f"{name} names {str(path)!r}, which cannot be read: {error.strerror}.") from None
+
+
+def _read_dotenv(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    values: dict[str, str] = {}
+    for line in path.read_text().splitlines():
+        name, equals, value = line.strip().partition("=")
+        if equals and not name.startswith("#"):
+            values[name.strip()] = value.strip().strip("'\"")
+    return values
