@@ -159,12 +159,14 @@ def _decode_path(wanted: type, value: object) -> object:
 
 def _check(settings: Settings) -> None:
     for field in ("waiting_room_url", "gateway_url"):
-        url = getattr(settings, field)
+        url: str = getattr(settings, field)
         parts = urlsplit(url)
         if url and (parts.scheme not in ("http", "https") or not parts.netloc or any(c <= " " for c in url)):
             raise SettingsError(f"{PREFIX}{field.upper()} must be an absolute http or https URL, not {url!r}.")
     if settings.env == "production" and len(settings.admin_key) < 16:
-        raise SettingsError("FLUXGATE_ADMIN_KEY must be set, to 16 characters or more, when FLUXGATE_ENV is production.")
+        raise SettingsError(
+            "FLUXGATE_ADMIN_KEY must be set, to 16 characters or more, when FLUXGATE_ENV is production."
+        )
 
 
 def _read_secret(name: str, path: Path) -> str:

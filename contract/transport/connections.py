@@ -1,0 +1,28 @@
+"""Opens connections to Redis with the one configuration that is safe here."""
+
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from contract.settings import Settings
+
+
+def open_redis(settings: Settings, *, connections: int = 4, block_s: float = 0) -> Redis:
+    """A client with a pool of `connections` that waits for a free one instead of failing.
+
+    No retries: the library would send a command again whose first sending may have counted. The protocol is pinned,
+    so that replies keep one shape. `block_s` is the longest time that a blocking command may take by design.
+    """
+    pool: Any = BlockingConnectionPool.from_url(
+        settings.redis_at,
+        max_connections=connections,
+        timeout=settings.redis_timeout_s,
+        socket_timeout=settings.redis_timeout_s + block_s,
+        socket_connect_timeout=settings.redis_timeout_s,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+        health_check_interval=0,
+    )
+    return Redis.from_pool(pool)

@@ -1,0 +1,99 @@
+"""A Redis stream with one consumer group: at least once, never trimmed, deleted only when it is settled."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, cast
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+CLAIM_BATCH = 64
+
+
+class Delivery(NamedTuple):
+    """One entry for this consumer: its id, its fields, and how often it has been delivered before."""
+
+    entry_id: str
+    fields: Mapping[bytes, bytes]
+    deliveries: int
+
+
+class Stream:
+    """One stream as one consumer of one group sees it. What it has read stays pending until it is settled."""
+
+    def __init__(self, client: Redis, name: str, group: str, consumer: str) -> None:
+        self._redis = cast(Any, client)
+        self.name = name
+        self.group = group
+        self.consumer = consumer
+
+    async def ensure_group(self) -> None:
+        """Create stream and group where they are missing, from the beginning: `$` would skip what already waits."""
+        try:
+            await self._redis.xgroup_create(self.name, self.group, id="0", mkstream=True)
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+    async def read(self, count: int, block_ms: int) -> list[Delivery]:
+        """Entries that nobody has had yet, at most `count`; waits up to `block_ms` for the first."""
+        try:
+            reply: list[Any] | None = await self._redis.xreadgroup(
+                self.group, self.consumer, {self.name: ">"}, count=count, block=block_ms
+            )
+        except ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            # Someone deleted the group or the data: begin again from the start; rows that exist are recognised.
+            await self.ensure_group()
+            return []
+        return [Delivery(entry_id.decode(), fields, 1) for _, entries in reply or [] for entry_id, fields in entries]
+
+    async def claim(self, idle_ms: int) -> list[Delivery]:
+        """Entries whose consumer has held them for `idle_ms` without settling them; they are ours from now on."""
+        claimed: list[Delivery] = []
+        cursor: bytes | str = "0-0"
+        while True:
+            cursor, entries, deleted = await self._redis.xautoclaim(
+                self.name, self.group, self.consumer, idle_ms, start_id=cursor, count=CLAIM_BATCH
+            )
+            if deleted:
+                raise LostEntries(
+                    f"{len(deleted)} pending entries of {self.name} were deleted by someone else: {deleted[:5]}"
+                )
+            claimed += [Delivery(entry_id.decode(), fields, 1) for entry_id, fields in entries]
+            if cursor == b"0-0" or len(claimed) >= CLAIM_BATCH:
+                return await self._with_counts(claimed)
+
+    async def forget_idle_consumers(self, idle_ms: int) -> int:
+        """Remove consumers that hold nothing and have not been seen for `idle_ms`; gives how many."""
+        gone = 0
+        for info in await self._redis.xinfo_consumers(self.name, self.group):
+            name = info["name"].decode()
+            if info["pending"] == 0 and info["idle"] > idle_ms and name != self.consumer:
+                await self._redis.xgroup_delconsumer(self.name, self.group, name)
+                gone += 1
+        return gone
+
+    async def entries_until(self, last: str, count: int, after: str = "") -> list[Delivery]:
+        """Entries in order, up to the id `last`, at most `count`, beginning behind the id `after`."""
+        start = f"({after}" if after else "-"
+        reply = await self._redis.xrange(self.name, start, last, count=count)
+        return [Delivery(entry_id.decode(), fields, 0) for entry_id, fields in reply]
+
+    async def _with_counts(self, claimed: list[Delivery]) -> list[Delivery]:
+        if not claimed:
+            return claimed
+        pending = await self._redis.xpending_range(
+            self.name,
+            self.group,
+            claimed[0].entry_id,
+            claimed[-1].entry_id,
+            count=10 * CLAIM_BATCH,
+            consumername=self.consumer,
+        )
+        times = {row["message_id"].decode(): row["times_delivered"] for row in pending}
+        return [delivery._replace(deliveries=times.get(delivery.entry_id, 1)) for delivery in claimed]
+
+
+class LostEntries(Exception):
+    """Entries vanished from a stream before they were settled: data has been lost, and someone must know."""

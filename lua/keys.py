@@ -1,0 +1,65 @@
+"""The key space, on one page. All keys of a lane share its hash tag, so that one script may touch them together.
+
+    {lane:N}:bucket           hash    token bucket of the lane
+    {lane:N}:client:<digest>  hash    token bucket of one client address
+    {lane:N}:sales            hash    product id -> epoch, for listing
+    {lane:N}:sale:<digest>    hash    epoch, total, limit, product, accepted, returned
+    {lane:N}:stock:<digest>   string  units left
+    {lane:N}:buyers:<digest>  hash    buyer -> units, where the sale has a limit
+    {lane:N}:order:<digest>   string  order record; the digest is of the idempotency key, and part of the order id
+    {lane:N}:outbox           stream  commands on their way to the workers
+    {lane:N}:outbox.dead      stream  commands that no worker could handle
+    {lane:N}:figures          hash    running totals, and the backlog
+    {lane:N}:proof            string  the reaper's latest reconciliation, as JSON
+    {lane:N}:events           channel inventory and order events
+    fluxgate:secret           string  keys the digest of idempotency keys, so that order ids cannot be guessed
+
+No text of a user is ever part of a key: products, clients and idempotency keys enter as digests.
+"""
+
+from hashlib import blake2b
+
+SECRET = "fluxgate:secret"  # noqa: S105 - the name of the key, not a secret
+GROUP_OF_ORDERS = "orders"
+
+
+def product_digest(product_id: str) -> str:
+    """32 hex digits that stand for a product in a key."""
+    return blake2b(product_id.encode(), digest_size=16).hexdigest()
+
+
+def lane_of(product_id: str, lanes: int) -> int:
+    """The lane that a product is sold in."""
+    if lanes == 1:
+        return 0
+    return int.from_bytes(blake2b(product_id.encode(), digest_size=8, person=b"lane").digest()) % lanes
+
+
+class LaneKeys:
+    """The keys of one lane. Every attribute is a whole key, every method makes one."""
+
+    __slots__ = ("_prefix", "bucket", "dead", "events", "figures", "lane", "outbox", "proof", "sales")
+
+    def __init__(self, lane: int) -> None:
+        self.lane = lane
+        self._prefix = f"{{lane:{lane}}}:"
+        self.bucket = self._prefix + "bucket"
+        self.sales = self._prefix + "sales"
+        self.outbox = self._prefix + "outbox"
+        self.dead = self._prefix + "outbox.dead"
+        self.figures = self._prefix + "figures"
+        self.proof = self._prefix + "proof"
+        self.events = self._prefix + "events"
+
+    def product(self, digest: str) -> tuple[str, str, str]:
+        """Sale, stock and buyers of a product, in the order that every script takes them."""
+        prefix = self._prefix
+        return f"{prefix}sale:{digest}", f"{prefix}stock:{digest}", f"{prefix}buyers:{digest}"
+
+    def order(self, digest: str) -> str:
+        """The record of the order whose idempotency key has this digest (16 hex digits)."""
+        return f"{self._prefix}order:{digest}"
+
+    def client(self, address: str) -> str:
+        """The token bucket of a client address."""
+        return f"{self._prefix}client:{blake2b(address.encode(), digest_size=12).hexdigest()}"

@@ -1,0 +1,55 @@
+#!lua
+-- Open a sale of a product, or close the running one and open it anew with another stock: a new sale epoch.
+--
+-- Orders of the old epoch that are still on their way keep their own epoch: they are neither lost nor counted against
+-- the new stock. The books of the old epoch are closed by the same message that opens the new one.
+--
+-- KEYS
+--   1  sale     hash    epoch, total, limit, product, accepted, returned
+--   2  stock    string  units left
+--   3  buyers   hash    units by buyer
+--   4  outbox   stream  commands on their way to the workers
+--   5  figures  hash    running totals of the lane, and its backlog
+--   6  sales    hash    every product of the lane, and its epoch
+-- ARGV
+--   1  channel   events are published here
+--   2  product   product id
+--   3  total     units to sell
+--   4  limit     units that one buyer may have; 0: any number
+-- Returns the epoch of the new sale
+-- Why atomic: no order may meet the new stock with the old epoch, or the other way round.
+
+-- @include order_record
+
+local sale = KEYS[1]
+local stock = KEYS[2]
+local buyers = KEYS[3]
+local outbox = KEYS[4]
+local figures = KEYS[5]
+local sales = KEYS[6]
+local channel = ARGV[1]
+local product = ARGV[2]
+local total = ARGV[3]
+local limit = ARGV[4]
+
+local clock = redis.call('TIME')
+local now_us = clock[1] * 1000000 + clock[2]
+redis.call('XLEN', outbox)
+redis.call('HGET', figures, 'backlog')
+redis.call('HGET', sales, product)
+local old = redis.call('HMGET', sale, 'epoch', 'returned')
+-- -1: the stock is lost, so what was left of the old sale cannot be known.
+local old_left = redis.call('GET', stock) or '-1'
+-- Unique for ever, also after Redis has lost its data, and ascending although clocks step back.
+local epoch = digits(math.max(now_us, (tonumber(old[1]) or 0) + 1))
+
+redis.call('DEL', buyers)
+redis.call('HSET', sale, 'epoch', epoch, 'total', total, 'limit', limit, 'product', product, 'accepted', 0, 'returned', 0)
+redis.call('SET', stock, total)
+redis.call('HSET', sales, product, epoch)
+redis.call('XADD', outbox, '*', 'kind', 'opened', 'at', digits(now_us), 'sale', table.concat({
+    epoch, total, limit, old[1] or '0', old_left, old[2] or '0', product,
+}, ':'))
+redis.call('HINCRBY', figures, 'backlog', 1)
+redis.call('PUBLISH', channel, 'inventory\t' .. total .. '\t' .. total .. '\t' .. product)
+return epoch

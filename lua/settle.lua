@@ -1,0 +1,145 @@
+#!lua
+-- Settle entries of the outbox after the worker's commit: mark the orders, give units of failed orders back, park
+-- poison, acknowledge and delete. Whoever deletes the entry applies it; a second settler finds it gone and does nothing.
+--
+-- KEYS
+--   1  outbox   stream  commands on their way to the workers
+--   2  dead     stream  commands that no worker can handle, with the reason
+--   3  figures  hash    running totals of the lane, and its backlog
+--   then 3 per product: sale (hash), stock (string), buyers (hash: units by buyer)
+--   then 1 per outcome: order record (string)
+-- ARGV
+--   1  channel        events are published here
+--   2  group          consumer group of the worker
+--   3  ttl_ms         milliseconds that a settled record is kept
+--   4  product_count
+--   5  entry_count
+--   6  outcome_count
+--   7  dead_count
+--   then 2 per entry:   entry id, commands in it
+--   then 7 per outcome: entry index, order id, outcome, product index, quantity, buyer, record to keep instead ("": none)
+--        outcome: p persisted, x cancellation told to Postgres, e failed and its units go back, o failed without units
+--   then 6 per dead command: entry index, kind of the entry, its at, name of the field, its value, reason
+-- Returns the number of entries that this call settled
+-- Why atomic: a unit returns, a record changes and an entry vanishes together, so a crash can only repeat all of it.
+
+-- @include order_record
+
+local outbox = KEYS[1]
+local dead = KEYS[2]
+local figures = KEYS[3]
+local channel = ARGV[1]
+local group = ARGV[2]
+local ttl_ms = ARGV[3]
+local product_count = tonumber(ARGV[4])
+local entry_count = tonumber(ARGV[5])
+local outcome_count = tonumber(ARGV[6])
+local dead_count = tonumber(ARGV[7])
+
+local FIXED_KEYS, FIXED_ARGV, PER_PRODUCT, PER_ENTRY, PER_OUTCOME, PER_DEAD = 3, 7, 3, 2, 7, 6
+local records_from = FIXED_KEYS + PER_PRODUCT * product_count
+local outcomes_from = FIXED_ARGV + PER_ENTRY * entry_count
+local dead_from = outcomes_from + PER_OUTCOME * outcome_count
+
+-- Read everything first: a key of the wrong type raises before anything has been written.
+redis.call('XLEN', dead)
+redis.call('XLEN', outbox)
+local backlog = tonumber(redis.call('HGET', figures, 'backlog')) or 0
+local records = {}
+for i = 1, outcome_count do
+    records[i] = redis.call('GET', KEYS[records_from + i])
+end
+local sales = {}
+for p = 1, product_count do
+    local key = FIXED_KEYS + PER_PRODUCT * (p - 1) + 1
+    local sale = redis.call('HMGET', KEYS[key], 'epoch', 'total', 'product')
+    local left = redis.call('GET', KEYS[key + 1])
+    redis.call('HLEN', KEYS[key + 2])
+    sales[p] = {key = key, epoch = sale[1], total = sale[2], product = sale[3] or '', left = tonumber(left), returned = 0}
+end
+
+local mine = {}
+local settled = 0
+for e = 1, entry_count do
+    local at = FIXED_ARGV + PER_ENTRY * (e - 1)
+    if redis.call('XDEL', outbox, ARGV[at + 1]) == 1 then
+        redis.call('XACK', outbox, group, ARGV[at + 1])
+        mine[e] = true
+        settled = settled + 1
+        backlog = backlog - tonumber(ARGV[at + 2])
+    end
+end
+
+local events = {}
+local persisted, failed = 0, 0
+for i = 1, outcome_count do
+    local at = outcomes_from + PER_OUTCOME * (i - 1)
+    local order_id, outcome, quantity = ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 5])
+    local record = records[i]
+    local own = record and record_order_id(record) == order_id
+    local key = KEYS[records_from + i]
+    local sale = sales[tonumber(ARGV[at + 4])]
+    if not mine[tonumber(ARGV[at + 1])] then
+        own = false
+    elseif outcome == 'p' then
+        persisted = persisted + 1
+        events[#events + 1] = 'order\tpersisted\t' .. order_id .. '\t' .. sale.product
+        -- A cancelled record keeps its state, and has no end until Postgres knows of the cancellation too.
+        if own and record_state(record) == 'a' then
+            redis.call('SET', key, 'p' .. string.sub(record, 2), 'PX', ttl_ms)
+        end
+    elseif outcome == 'x' then
+        if own then
+            redis.call('PEXPIRE', key, ttl_ms)
+        end
+    else
+        failed = failed + 1
+        events[#events + 1] = 'order\tfailed\t' .. order_id .. '\t' .. sale.product
+        -- A failed order that its buyer cancelled meanwhile has given its units back already.
+        local live = own and record_state(record) == 'a'
+        if outcome == 'e' and live and sale.left and sale.epoch == record_epoch(record) then
+            sale.left = sale.left + quantity
+            sale.returned = sale.returned + quantity
+            redis.call('INCRBY', KEYS[sale.key + 1], quantity)
+            redis.call('HINCRBY', KEYS[sale.key], 'returned', quantity)
+            local bought = tonumber(redis.call('HGET', KEYS[sale.key + 2], ARGV[at + 6]))
+            if bought then
+                redis.call('HSET', KEYS[sale.key + 2], ARGV[at + 6], math.max(0, bought - quantity))
+            end
+        end
+        if live then
+            local kept = ARGV[at + 7] ~= '' and ARGV[at + 7] or 'e' .. string.sub(record, 2)
+            redis.call('SET', key, kept, 'PX', ttl_ms)
+        end
+    end
+end
+
+for d = 1, dead_count do
+    local at = dead_from + PER_DEAD * (d - 1)
+    local entry = tonumber(ARGV[at + 1])
+    if mine[entry] then
+        local source = ARGV[FIXED_ARGV + PER_ENTRY * (entry - 1) + 1]
+        redis.call('XADD', dead, '*', 'kind', ARGV[at + 2], 'at', ARGV[at + 3], 'name', ARGV[at + 4],
+            'value', ARGV[at + 5], 'reason', ARGV[at + 6], 'entry', source)
+    end
+end
+
+if settled > 0 then
+    -- An empty outbox is the truth; the counter follows it.
+    if redis.call('XLEN', outbox) == 0 then
+        backlog = 0
+    end
+    redis.call('HSET', figures, 'backlog', math.max(0, backlog))
+    redis.call('HINCRBY', figures, 'persisted', persisted)
+    redis.call('HINCRBY', figures, 'failed', failed)
+end
+for p = 1, product_count do
+    local sale = sales[p]
+    if sale.returned > 0 then
+        events[#events + 1] = string.format('inventory\t%.0f\t%s\t%s', sale.left, sale.total, sale.product)
+    end
+end
+if #events > 0 and redis.call('PUBSUB', 'NUMSUB', channel)[2] > 0 then
+    redis.call('PUBLISH', channel, table.concat(events, '\n'))
+end
+return settled

@@ -1,0 +1,78 @@
+"""The callers of `settle.lua` and `replay_dead.lua`: what becomes of entries after the worker's commit."""
+
+from typing import Any, NamedTuple
+
+from lua.keys import LaneKeys, product_digest
+from lua.scripts import Client, call
+
+SETTLE_KEYS = ("outbox", "dead", "figures")
+REPLAY_DEAD_KEYS = ("outbox", "dead", "figures")
+
+PERSISTED = "p"
+CANCELLED = "x"
+FAILED = "e"
+FAILED_WITHOUT_UNITS = "o"
+
+
+class Outcome(NamedTuple):
+    """What became of one command: PERSISTED, CANCELLED, FAILED or FAILED_WITHOUT_UNITS.
+
+    `entry` is the entry's index in the call. `kept` replaces the order's record when it failed ("": its own stays).
+    """
+
+    entry: int
+    digest: str
+    order_id: str
+    outcome: str
+    product_id: str
+    quantity: int
+    buyer: str
+    kept: bytes | str = ""
+
+
+class Dead(NamedTuple):
+    """A command that cannot be handled, as it stood in its entry, and why."""
+
+    entry: int
+    kind: str
+    at: str
+    name: str
+    value: bytes
+    reason: str
+
+
+async def settle(
+    client: Client,
+    keys: LaneKeys,
+    *,
+    group: str,
+    ttl_s: int,
+    entries: list[tuple[str, int]],
+    outcomes: list[Outcome],
+    dead: list[Dead],
+) -> int:
+    """Acknowledge and delete `entries` (id, commands in it) and apply what became of their commands.
+
+    Gives how many of them this call settled; the others had been settled before, and nothing of theirs is applied.
+    """
+    products: dict[str, int] = {}
+    record_keys: list[str] = []
+    args: list[Any] = []
+    for entry in entries:
+        args += entry
+    for item in outcomes:
+        product = products.setdefault(item.product_id, len(products) + 1)
+        record_keys.append(keys.order(item.digest))
+        args += (item.entry + 1, item.order_id, item.outcome, product, item.quantity, item.buyer, item.kept)
+    for corpse in dead:
+        args += (corpse.entry + 1, *corpse[1:])
+    every = [keys.outbox, keys.dead, keys.figures]
+    for product_id in products:
+        every += keys.product(product_digest(product_id))
+    counts = [len(products), len(entries), len(outcomes), len(dead)]
+    return await call(client, "settle", every + record_keys, [keys.events, group, ttl_s * 1000, *counts, *args])
+
+
+async def replay_dead(client: Client, keys: LaneKeys, entry_id: str) -> bool:
+    """Put a dead-lettered command back into the outbox; False when there is no such entry."""
+    return bool(await call(client, "replay_dead", [keys.outbox, keys.dead, keys.figures], [entry_id]))

@@ -1,0 +1,31 @@
+-- Queries of the reconciliation, in alphabetical order.
+
+-- name: known_orders
+-- Which of these orders have a row, and its state.
+-- $1 order ids uuid[]
+SELECT order_id, state::text AS state FROM orders WHERE order_id = ANY($1::uuid[]);
+
+-- name: sale_books
+-- Every sale with the units of its orders, as of one place in the outbox: later orders and cancellations do not count.
+-- $1 place: milliseconds bigint, $2 place: sequence bigint
+SELECT s.product_id, s.epoch, s.total, s.sold AS sold_counter, s.closed_left, s.closed_returned,
+    coalesce(b.orders, 0)::bigint AS orders,
+    coalesce(b.units, 0)::bigint AS units,
+    coalesce(b.cancelled, 0)::bigint AS cancelled,
+    coalesce(b.failed, 0)::bigint AS failed,
+    coalesce(b.oversold, 0)::bigint AS oversold,
+    coalesce(b.sold_now, 0)::bigint AS sold_now
+FROM sales AS s
+LEFT JOIN (
+    SELECT o.product_id, o.epoch,
+        count(*) FILTER (WHERE seen) AS orders,
+        sum(o.quantity) FILTER (WHERE seen) AS units,
+        sum(o.quantity) FILTER (WHERE seen AND o.state = 'cancelled'
+            AND (o.cancelled_place_ms, o.cancelled_place_seq) <= ($1::bigint, $2::bigint)) AS cancelled,
+        sum(o.quantity) FILTER (WHERE seen AND o.state = 'failed' AND o.reason NOT LIKE 'oversold%') AS failed,
+        sum(o.quantity) FILTER (WHERE seen AND o.state = 'failed' AND o.reason LIKE 'oversold%') AS oversold,
+        sum(o.quantity) FILTER (WHERE o.state IN ('persisted', 'fulfilled')) AS sold_now
+    FROM (SELECT *, (place_ms, place_seq) <= ($1::bigint, $2::bigint) AS seen FROM orders) AS o
+    GROUP BY o.product_id, o.epoch
+) AS b ON b.product_id = s.product_id AND b.epoch = s.epoch
+ORDER BY s.product_id, s.epoch;

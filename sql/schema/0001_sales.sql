@@ -1,0 +1,18 @@
+-- Sales. One row per product and sale epoch: opening a sale anew makes a new epoch, and closes the books of the old one.
+
+CREATE TABLE sales (
+    product_id   text        NOT NULL CHECK (char_length(product_id) BETWEEN 1 AND 128),
+    -- Microseconds since 1970 by the clock of Redis when the sale was opened; unique and ascending for a product.
+    epoch        bigint      NOT NULL CHECK (epoch > 0),
+    total        bigint      NOT NULL CHECK (total >= 0),
+    -- Units that one buyer may have; 0: any number.
+    max_per_user bigint      NOT NULL CHECK (max_per_user >= 0),
+    -- Units of live orders. The second fence against overselling: Redis decides, this enforces.
+    sold         bigint      NOT NULL DEFAULT 0 CHECK (sold >= 0 AND sold <= total),
+    opened_at    timestamptz NOT NULL,
+    -- The books that Redis had when the next epoch was opened; null while the sale runs.
+    -- closed_left is -1 when Redis had lost the stock, so that nobody knows.
+    closed_left     bigint CHECK (closed_left >= -1),
+    closed_returned bigint CHECK (closed_returned >= 0),
+    PRIMARY KEY (product_id, epoch)
+);

@@ -1,0 +1,1 @@
+"""Outbound HTTP: the only place that knows another party's wire format."""

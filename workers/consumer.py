@@ -1,0 +1,172 @@
+"""The one loop of all workers: read, decode, handle, settle. What an outcome means stands here and nowhere else.
+
+Done        the entry is acknowledged and deleted once all its commands are decided, and their records change with it
+Retry       the entry stays pending; it comes back after the lease, and is dead-lettered after DELIVERIES_MAX
+DeadLetter  the command moves to `<stream>.dead` with its reason, in the same step that deletes its entry
+exception   passing faults are waited out; others are narrowed down to the one command that raises them
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, TypeVar
+
+import lua
+from contract.messages import Command, OrderAccepted, OrderCancelled, Poison, decode_entry, encode_order
+from contract.order_ids import parse_order_id
+from contract.transport import Delivery, Stream
+from workers.faults import is_bad_data, is_transient
+from workers.worker import Context, DeadLetter, Done, Outcome, Placed, Retry, Worker
+
+BLOCK_MS = 500
+"""How long a read waits for the first entry; also how late a stop can be noticed."""
+DELIVERIES_MAX = 16
+"""Deliveries after which an entry that never settles counts as poison: over a minute of trying."""
+BACKOFF_FIRST_S = 0.05
+BACKOFF_MAX_S = 2.0
+
+T = TypeVar("T")
+
+
+class Entry(NamedTuple):
+    """One delivery, decoded."""
+
+    delivery: Delivery
+    commands: list[Command | Poison]
+
+
+async def run(context: Context, worker: Worker, stream: Stream, stop: asyncio.Event) -> None:
+    """Consume until `stop` is set; the batch in hand is finished first."""
+    loop = asyncio.get_running_loop()
+    lease_ms = int(context.settings.lease_s * 1000)
+    next_claim = 0.0
+    await until_it_works(stream.ensure_group, context, stop)
+    while not stop.is_set():
+        deliveries: list[Delivery] = []
+        if loop.time() >= next_claim:
+            deliveries = await until_it_works(lambda: stream.claim(lease_ms), context, stop) or []
+            # A full claim means that there may be more; otherwise look again within the lease.
+            next_claim = 0.0 if deliveries else loop.time() + context.settings.lease_s / 4
+        if not deliveries:
+            deliveries = await until_it_works(lambda: stream.read(worker.batch_entries, BLOCK_MS), context, stop) or []
+        if deliveries:
+            await run_once(context, worker, deliveries, stop)
+
+
+async def run_once(context: Context, worker: Worker, deliveries: list[Delivery], stop: asyncio.Event) -> int:
+    """Handle and settle one batch of deliveries; gives how many entries are settled now."""
+    entries = [Entry(delivery, decode_entry(delivery.fields)) for delivery in deliveries]
+    placed: list[Placed] = []
+    for entry in entries:
+        ms, _, seq = entry.delivery.entry_id.partition("-")
+        placed += [Placed(int(ms), int(seq), item) for item in entry.commands if not isinstance(item, Poison)]
+    outcomes = await until_it_works(lambda: handle_apart(context, worker, placed), context, stop)
+    if outcomes is None:
+        return 0
+    return await until_it_works(lambda: _settle(context, worker, entries, outcomes), context, stop) or 0
+
+
+async def handle_apart(context: Context, worker: Worker, placed: list[Placed]) -> list[Outcome]:
+    """Handle a batch; when it fails for good, halve it until the command at fault stands alone."""
+    if not placed:
+        return []
+    try:
+        return await worker.handle(context, placed)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        if len(placed) > 1:
+            half = len(placed) // 2
+            first = await handle_apart(context, worker, placed[:half])
+            return first + await handle_apart(context, worker, placed[half:])
+        reason = f"{type(error).__name__}: {error}"[:500]
+        if is_bad_data(error):
+            context.log.error("command cannot be written", reason=reason, command=str(placed[0].command))
+            return [DeadLetter(reason)]
+        context.log.exception("a bug, or a fault that nobody has met before", command=str(placed[0].command))
+        return [Retry(reason)]
+
+
+async def until_it_works(work: Callable[[], Awaitable[T]], context: Context, stop: asyncio.Event) -> T | None:
+    """Repeat `work` while it fails with a passing fault, with back-off; None when it is time to stop."""
+    pause_s = BACKOFF_FIRST_S
+    while True:
+        try:
+            return await work()
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            context.log.warning(
+                "waiting for a server", error=f"{type(error).__name__}: {error}", pause_s=round(pause_s, 3)
+            )
+        if await stopped_within(stop, pause_s * random.uniform(0.5, 1.0)):
+            return None
+        pause_s = min(BACKOFF_MAX_S, 2 * pause_s)
+
+
+async def stopped_within(stop: asyncio.Event, seconds: float) -> bool:
+    """Wait for the stop at most `seconds`; True when it came."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _settle(context: Context, worker: Worker, entries: list[Entry], outcomes: list[Outcome]) -> int:
+    settled: list[tuple[str, int]] = []
+    changes: list[lua.Outcome] = []
+    dead: list[lua.Dead] = []
+    decided = iter(outcomes)
+    for entry in entries:
+        results = [(item, None if isinstance(item, Poison) else next(decided)) for item in entry.commands]
+        retry = next((outcome for _, outcome in results if isinstance(outcome, Retry)), None)
+        if retry and entry.delivery.deliveries < DELIVERIES_MAX:
+            context.log.warning("entry comes back after the lease", entry=entry.delivery.entry_id, reason=retry.reason)
+            continue
+        index = len(settled)
+        settled.append((entry.delivery.entry_id, len(entry.commands)))
+        for item, outcome in results:
+            if isinstance(outcome, Done):
+                change = _change(index, item, outcome)
+                changes += [change] if change else []
+            else:
+                dead.append(_dead(index, entry, item, outcome))
+    if not settled:
+        return 0
+    for corpse in dead:
+        context.log.error("command is dead-lettered", name=corpse.name, reason=corpse.reason)
+    return await lua.settle(
+        context.redis,
+        context.keys,
+        group=worker.group,
+        ttl_s=context.settings.idempotency_ttl_s,
+        entries=settled,
+        outcomes=changes,
+        dead=dead,
+    )
+
+
+def _change(index: int, item: Command | Poison, outcome: Done) -> lua.Outcome | None:
+    if not isinstance(item, (OrderAccepted, OrderCancelled)) or not outcome.outcome:
+        return None
+    found = parse_order_id(item.order_id)
+    if found is None:
+        return None
+    order = item.order
+    return lua.Outcome(
+        index, found[1], item.order_id, outcome.outcome, order.product_id, order.quantity, order.user_id, outcome.kept
+    )
+
+
+def _dead(index: int, entry: Entry, item: Command | Poison, outcome: Outcome | None) -> lua.Dead:
+    if isinstance(item, Poison):
+        return lua.Dead(index, item.kind, item.at, item.name, item.value, item.reason)
+    reason = outcome.reason if isinstance(outcome, (Retry, DeadLetter)) else ""
+    if isinstance(outcome, Retry):
+        reason = f"delivered {entry.delivery.deliveries} times without being settled: {reason}"
+    fields = entry.delivery.fields
+    name = item.order_id if isinstance(item, (OrderAccepted, OrderCancelled)) else "sale"
+    value = fields.get(name.encode(), b"") or encode_order(getattr(item, "order"))  # noqa: B009
+    return lua.Dead(index, fields[b"kind"].decode(), fields[b"at"].decode(), name, value, reason[:500])

@@ -1,0 +1,43 @@
+"""Proves the books while the sale runs, and tidies up after processes that died.
+
+Consumes  nothing; works every `reaper_every_s`
+Calls     nothing
+Writes    the proof of the lane in Redis, which the gateway exports as a metric
+Emits     nothing
+Fails     loudly in the log when the books do not balance; it repairs nothing that it cannot prove
+"""
+
+import asyncio
+
+import msgspec
+
+import lua
+from contract.transport import Stream
+from workers.consumer import stopped_within, until_it_works
+from workers.proof import prove
+from workers.worker import Context
+
+CONSUMER_IDLE_MS = 3_600_000
+"""An hour: a consumer that holds nothing and was not seen for so long is a process that has ended."""
+
+
+async def run(context: Context, stop: asyncio.Event) -> None:
+    """Work until `stop` is set."""
+    while not stop.is_set():
+        await until_it_works(lambda: run_once(context), context, stop)
+        await stopped_within(stop, context.settings.reaper_every_s)
+
+
+async def run_once(context: Context) -> int:
+    """Prove once and publish the result; gives the number of sales whose books do not balance."""
+    books = await prove(context)
+    faulty = [book for book in books if book.fault]
+    for book in faulty:
+        context.log.error("the books do not balance", **book._asdict())
+    await lua.publish_proof(context.redis, context.keys, msgspec.json.encode([book._asdict() for book in books]))
+    stream = Stream(context.redis, context.keys.outbox, lua.GROUP_OF_ORDERS, "")
+    await stream.ensure_group()
+    gone = await stream.forget_idle_consumers(CONSUMER_IDLE_MS)
+    if gone:
+        context.log.info("consumers forgotten", count=gone)
+    return len(faulty)
