@@ -7,7 +7,7 @@ gives out bytes from memory.
 import asyncio
 import hashlib
 import html
-import importlib
+import os
 import re
 import signal
 import socket
@@ -22,7 +22,9 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
 
+from contract.parent import die_with_parent
 from contract.settings import Settings
+from fluxgate.refusal import Refusal
 
 # Connections that wait in the kernel while this process is busy: a sale opens with a burst.
 BACKLOG = 4096
@@ -41,10 +43,6 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 App = Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]
 
 
-class WaitingRoomError(Exception):
-    """The waiting room cannot start. The message says why in one sentence."""
-
-
 class Reply(NamedTuple):
     """An answer that is ready to be sent."""
 
@@ -56,14 +54,19 @@ class Reply(NamedTuple):
 
 def serve(settings: Settings) -> None:
     """Serve the waiting room until SIGTERM or SIGINT; exit with 1 and one sentence when it cannot start."""
-    _die_with_parent()
+    die_with_parent()
     try:
         app = make_app(settings)
         _check_free(settings.host, settings.waiting_room_port)
-    except WaitingRoomError as error:
+    except Refusal as error:
         print(f"fluxgate waiting-room: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     asyncio.run(_serve(app, settings))
+    # Not by way of the interpreter's own end: a connection that outlived STOP_S (a browser's idle one, a request half
+    # sent) would wake Granian's threads inside an interpreter that is being taken apart, and they panic.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def make_app(settings: Settings) -> App:
@@ -123,7 +126,7 @@ def origin_of(url: str) -> str:
         host, port, parts = "", None, urlsplit("")
     host = f"[{host}]" if ":" in host else host
     if parts.scheme not in _DEFAULT_PORTS or parts.username is not None or not _HOST.fullmatch(host):
-        raise WaitingRoomError(f"{url!r} is not an http or https address such as https://shop.example.")
+        raise Refusal(f"{url!r} is not an http or https address such as https://shop.example.")
     return f"{parts.scheme}://{host}" + ("" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}")
 
 
@@ -138,7 +141,7 @@ def _put(page: str, before: str, value: str) -> str:
     pattern = re.compile(f'({re.escape(before)})[^"]*')
     page, count = pattern.subn(lambda found: found[1] + html.escape(value), page)
     if count != 1:
-        raise WaitingRoomError(f"waiting_room/index.html must hold {before!r} once, and holds it {count} times.")
+        raise Refusal(f"waiting_room/index.html must hold {before!r} once, and holds it {count} times.")
     return page
 
 
@@ -188,7 +191,7 @@ def _check_free(host: str, port: int) -> None:
             probe.listen()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise WaitingRoomError(
+        raise Refusal(
             f"cannot listen on {host}:{port}: {reason}. Choose another with FLUXGATE_WAITING_ROOM_PORT."
         ) from None
 
@@ -217,12 +220,3 @@ async def _serve(app: App, settings: Settings) -> None:
     await asyncio.wait({serving, stopping}, timeout=STOP_S)
     if serving.done():
         serving.result()  # an error that ended it is not kept secret
-
-
-def _die_with_parent() -> None:
-    """End with the process that started us, also when it was killed; started by hand from a shell this is harmless."""
-    try:
-        parent = importlib.import_module("contract.parent")
-    except ModuleNotFoundError:
-        return
-    parent.die_with_parent()

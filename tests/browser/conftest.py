@@ -1,0 +1,200 @@
+"""A real Chromium, the waiting room's real server, and stand-ins for gateway and shop, each a process of its own."""
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import sys
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+ROOT = Path(__file__).parents[2]
+STAND_IN = Path(__file__).with_name("stand_in_gateway.py")
+SERVE = "from contract.settings import read_settings; from fluxgate.waiting_room import serve; serve(read_settings())"
+START_WITHIN_S = 20.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass
+class StandIn:
+    """The other side of the wire: what it answers, what it was asked, whether it lives."""
+
+    port: int = field(default_factory=free_port)
+    process: asyncio.subprocess.Process | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    async def start(self) -> None:
+        if self.process is None:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable, str(STAND_IN), str(self.port), stdout=asyncio.subprocess.PIPE
+            )
+            assert self.process.stdout
+            await asyncio.wait_for(self.process.stdout.readline(), START_WITHIN_S)
+
+    async def stop(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            await self.process.wait()
+            self.process = None
+
+    async def answers(self, body: Any, status: int = 200, headers: dict[str, str] | None = None) -> None:
+        await self._call("PUT", "/stand-in/answer", {"status": status, "headers": headers or {}, "body": body})
+
+    async def diverts_to(self, room: str) -> None:
+        await self._call("PUT", "/stand-in/room", room)
+
+    async def reset(self) -> None:
+        await self.start()
+        await self._call("PUT", "/stand-in/answer", None)
+
+    async def asked(self) -> list[dict[str, Any]]:
+        return json.loads(await self._call("GET", "/stand-in/asked"))
+
+    async def _call(self, method: str, path: str, value: Any = None) -> bytes:
+        data = json.dumps(value).encode() if method == "PUT" else None
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data=data, method=method)
+
+        def send() -> bytes:
+            with urllib.request.urlopen(request, timeout=START_WITHIN_S) as response:
+                return response.read()
+
+        return await asyncio.to_thread(send)
+
+
+@asynccontextmanager
+async def serving_room(gateway: str, origins: str) -> AsyncIterator[str]:
+    port = free_port()
+    environ = {
+        **os.environ,
+        "FLUXGATE_WAITING_ROOM_PORT": str(port),
+        "FLUXGATE_GATEWAY_URL": gateway,
+        "FLUXGATE_RETURN_ORIGINS": origins,
+    }
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVE, cwd=ROOT, env=environ)
+    try:
+        async with asyncio.timeout(START_WITHIN_S):
+            while not await listens(port):
+                assert process.returncode is None, "the waiting room ended instead of serving"
+                await asyncio.sleep(0.02)  # there is no event for "somebody else listens now"
+        yield f"http://localhost:{port}/"
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if executable is None:
+        reason = "no chromium on this machine: apt-get install chromium"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    args = ["--no-sandbox"] if os.geteuid() == 0 else []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=executable, args=args)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stand_ins() -> AsyncIterator[tuple[StandIn, StandIn]]:
+    gateway, shop = StandIn(), StandIn()
+    yield gateway, shop
+    await gateway.stop()
+    await shop.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def gateway(stand_ins: tuple[StandIn, StandIn]) -> StandIn:
+    await stand_ins[0].reset()
+    return stand_ins[0]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def shop(stand_ins: tuple[StandIn, StandIn]) -> StandIn:
+    await stand_ins[1].reset()
+    return stand_ins[1]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def room(stand_ins: tuple[StandIn, StandIn]) -> AsyncIterator[str]:
+    gateway, shop = stand_ins
+    async with serving_room(gateway.url, shop.url) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    context = await browser.new_context(locale="en-GB")
+    context.set_default_timeout(10_000)
+    yield context
+    await context.close()
+
+
+@dataclass
+class Watched:
+    """A page with its clock held still, and everything that went wrong in it."""
+
+    page: Page
+    faults: list[str]
+    origins: set[str]
+
+    async def run(self, ms: float) -> None:
+        await self.page.clock.run_for(int(ms))
+
+    async def asked(self, times: int) -> None:
+        """Wait until the page says that it has asked so often; the clock stands still meanwhile."""
+        how_often = "once" if times == 1 else f"{times} times"
+        await self.page.get_by_text(f"Asked {how_often}, last at").wait_for()
+
+    async def polls(self) -> list[float]:
+        """When the page asked, in milliseconds of its own clock."""
+        return await self.page.evaluate("window.polls")
+
+
+RECORD_POLLS = """
+window.polls = [];
+const real = window.fetch;
+window.fetch = (...given) => { window.polls.push(Date.now()); return real(...given); };
+"""
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def watched(context: BrowserContext) -> AsyncIterator[Watched]:
+    page = await context.new_page()
+    watched = Watched(page, [], set())
+    page.on("console", lambda message: watched.faults.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: watched.faults.append(str(error)))
+    page.on("request", lambda request: watched.origins.add("/".join(request.url.split("/")[:3])))
+    await page.add_init_script(RECORD_POLLS)
+    await page.clock.install(time=0)
+    await page.clock.pause_at(1000)
+    yield watched
