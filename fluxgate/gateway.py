@@ -1,0 +1,59 @@
+"""The gateway's server: Granian with every limit said out loud, and workers that die with their master."""
+
+from typing import Any
+
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+
+from contract.parent import die_with_parent
+from contract.settings import Settings
+from fluxgate.ports import Port, require_free
+
+# Connections that wait in the kernel while a worker is busy: a sale opens with a burst. The kernel caps it further.
+BACKLOG = 4096
+# How long a client may take to send its request's head. A phone on a bad line needs less, a slow attack needs more.
+HEAD_WITHIN_MS = 10_000
+# The longest head: cookies and an idempotency key fit many times over; the library's own default is 400 kB.
+HEAD_BYTES_MAX = 16_384
+# After SIGTERM: what is in flight may take this long, so that all is over within 5 s.
+STOP_WITHIN_S = 4
+# Between the death of a worker and the start of the next. Two deaths within 5.5 s end the server, and whoever runs it
+# starts it again.
+RESPAWN_AFTER_S = 0.1
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises Refusal when the port is taken."""
+    # Granian listens with SO_REUSEPORT and would share the port with another server without a word.
+    require_free([Port(settings.host, settings.port, "the gateway", "FLUXGATE_PORT")])
+    Granian(
+        target="fluxgate.gateway:make_app",
+        factory=True,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        workers=settings.gateway_workers,
+        loop=Loops.uvloop,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEAD_WITHIN_MS, max_buffer_size=HEAD_BYTES_MAX),
+        websockets=True,
+        backlog=BACKLOG,
+        # This limits connections, idle ones included, and not requests; beyond it a buyer waits in the kernel's queue.
+        backpressure=settings.connections_max,
+        respawn_failed_workers=True,
+        respawn_interval=RESPAWN_AFTER_S,
+        workers_kill_timeout=STOP_WITHIN_S,
+        log_level=LogLevels.warning,
+        log_access=False,
+    ).serve()
+
+
+def make_app() -> Any:
+    """The application, made in each worker."""
+    # A worker whose master was killed would go on to serve, beside the next one.
+    die_with_parent()
+    from gateway.app import create_app
+
+    return create_app()

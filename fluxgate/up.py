@@ -1,0 +1,141 @@
+"""The whole system on one machine, under one supervisor, until one ctrl-C."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import AsyncGenerator
+from urllib.parse import urlsplit
+
+import msgspec
+
+from contract.settings import Settings, child_environ
+from fluxgate import embedded, postgres, valkey
+from fluxgate.data_directory import held
+from fluxgate.display import Display
+from fluxgate.ports import require_free, wanted_ports
+from fluxgate.probes import Probe, alive, answers_http
+from fluxgate.process import Child
+from fluxgate.server import Server
+from fluxgate.status import Status
+from fluxgate.supervisor import Supervisor
+from sql import apply_schema
+
+# The stages stop one after the other, and all of it has 5 s: the gateway with its requests in flight, then the
+# workers, then the servers (their own times are in valkey.py and postgres.py, the longer one is 1.5 s).
+GATEWAY_STOP_WITHIN_S = 2.0
+WORKER_STOP_WITHIN_S = 1.0
+
+
+async def run(settings: Settings) -> None:
+    """Run the system until SIGINT, SIGTERM or SIGHUP; a second SIGINT kills it at once.
+
+    Raises Refusal when something that the user can put right keeps it from starting.
+    """
+    settings = msgspec.structs.replace(settings, data_dir=settings.data_dir.absolute())
+    display = Display()
+    async with held(settings.data_dir) as lock:
+        require_free(wanted_ports(settings))
+        supervisor = Supervisor(settings.data_dir / "logs", display.say, keep_open=[lock])
+        stop_asked = _stop_on_signals(supervisor)
+        working = asyncio.create_task(_work(settings, supervisor, display))
+        try:
+            await asyncio.wait({working, stop_asked, supervisor.broken}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            working.cancel()
+            await asyncio.wait({working})
+            if stop_asked.done():
+                display.say("Stopping; ctrl-C again kills.")
+            started = time.monotonic()
+            await supervisor.stop()
+        for outcome in (working, supervisor.broken):
+            if outcome.done() and not outcome.cancelled():
+                outcome.result()
+        display.say(f"Stopped after {time.monotonic() - started:.1f} s. The data is in {settings.data_dir}.")
+
+
+def _stop_on_signals(supervisor: Supervisor) -> asyncio.Future[None]:
+    loop = asyncio.get_running_loop()
+    asked: asyncio.Future[None] = loop.create_future()
+
+    def heard(number: signal.Signals) -> None:
+        if not asked.done():
+            asked.set_result(None)
+        elif number is signal.SIGINT:
+            supervisor.kill()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, heard, number)
+    return asked
+
+
+async def _work(settings: Settings, supervisor: Supervisor, display: Display) -> None:
+    started = time.monotonic()
+    servers = await _servers(settings)
+    await supervisor.start(*(server.child for server in servers))
+    # The servers have left their URLs in the data directory; from here on they are as good as given ones.
+    given, settings = settings, embedded.resolve(settings)
+    await apply_schema(settings.postgres_at)
+    await supervisor.start(_child(settings, "worker", "orders"), _child(settings, "reaper"))
+    await supervisor.start(_gateway(settings), _waiting_room(settings))
+    display.say(f"Flux-Gate is up after {time.monotonic() - started:.1f} s; ctrl-C stops it.")
+    display.show_places(_places(given, settings))
+    async with _status(settings) as status:
+        await display.follow(status.line, supervisor.rotate_logs)
+
+
+async def _servers(settings: Settings) -> list[Server]:
+    servers: list[Server] = []
+    if not settings.redis_url:
+        servers.append(valkey.prepare(settings.data_dir / "valkey", settings.redis_port))
+    if not settings.postgres_url:
+        servers.append(await postgres.prepare(settings.data_dir / "postgres", settings.postgres_port))
+    return servers
+
+
+def _gateway(settings: Settings) -> Child:
+    ready = answers_http(settings.host, settings.port, "/livez")
+    return _child(settings, "gateway", ready=ready, stop_within_s=GATEWAY_STOP_WITHIN_S)
+
+
+def _waiting_room(settings: Settings) -> Child:
+    return _child(settings, "waiting-room", ready=answers_http(settings.host, settings.waiting_room_port, "/livez"))
+
+
+def _child(
+    settings: Settings, *command: str, ready: Probe = alive, stop_within_s: float = WORKER_STOP_WITHIN_S
+) -> Child:
+    return Child(
+        name=" ".join(command),
+        argv=[sys.executable, "-m", "fluxgate", *command],
+        # What a child writes is in its log at once, and not only when its buffer is full.
+        environ=child_environ(settings) | {"PYTHONUNBUFFERED": "1"},
+        ready=ready,
+        stop_within_s=stop_within_s,
+    )
+
+
+def _places(given: Settings, settings: Settings) -> list[tuple[str, str]]:
+    """What is where, without passwords."""
+    return [
+        ("gateway", f"http://{settings.host}:{settings.port}"),
+        ("waiting room", f"http://{settings.host}:{settings.waiting_room_port}"),
+        ("Redis" if given.redis_url else "Valkey", _host_and_port(settings.redis_at, given.redis_url)),
+        ("Postgres", _host_and_port(settings.postgres_at, given.postgres_url)),
+        ("data and logs", str(settings.data_dir)),
+    ]
+
+
+def _host_and_port(url: str, given: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname or 'localhost'}:{parts.port or ''}{'' if given else ' (embedded)'}"
+
+
+@contextlib.asynccontextmanager
+async def _status(settings: Settings) -> AsyncGenerator[Status]:
+    status = Status(settings)
+    try:
+        yield status
+    finally:
+        await status.close()
