@@ -1,0 +1,66 @@
+"""`python -m bench`: a bounded run that measures, and proves. Ends with 1 when the proof fails, never because of time.
+
+python -m bench              about four minutes
+python -m bench --quick      under 45 seconds, for CI
+python -m bench --publish    also writes docs/performance.md and its pictures
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.children import StartError
+from bench.figures import Report
+from bench.generator import GeneratorError
+from bench.output import print_report, write_json, write_report
+from bench.placement import place, usable_cpus
+from bench.plan import FULL, QUICK
+from bench.run import run_bench
+from bench.system import SaleRefusedError
+from fluxgate.refusal import Refusal
+
+ROOT = Path(__file__).parent.parent
+OUT = ROOT / "bench" / "out"
+DOCS = ROOT / "docs"
+# Wide enough for the tables where no terminal says how wide it is, as in CI.
+COLUMNS = 132
+
+
+def main() -> int:
+    """Run the bench; gives the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Flux-Gate and prove its books.")
+    parser.add_argument("--quick", action="store_true", help="a short run for CI: it fails only on the proof")
+    parser.add_argument("--publish", action="store_true", help="also write docs/performance.md and its pictures")
+    asked = parser.parse_args()
+    console = Console() if sys.stdout.isatty() else Console(width=COLUMNS)
+    placement = place(usable_cpus())
+    if placement.generator:
+        # What we start inherits this, until it is pinned elsewhere: nothing of ours may disturb the gateway's core.
+        os.sched_setaffinity(0, placement.back)
+    try:
+        report = run_bench(QUICK if asked.quick else FULL, placement, console)
+    except (StartError, GeneratorError, SaleRefusedError, Refusal) as error:
+        console.print(str(error), markup=False, style="red")
+        return 1
+    except KeyboardInterrupt:
+        console.print("Stopped; nothing was left running.")
+        return 130
+    write(report, publish=asked.publish)
+    print_report(report, console)
+    console.print(f"Written to {os.path.relpath(OUT)}." + (" Published to docs." if asked.publish else ""))
+    return 1 if report.faults else 0
+
+
+def write(report: Report, *, publish: bool) -> None:
+    """Write the report where reports go."""
+    write_json(report, OUT / "report.json")
+    write_report(report, OUT / "report.md", OUT)
+    if publish:
+        write_report(report, DOCS / "performance.md", DOCS / "pictures")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""What the proof asks of the system: how much has arrived in Postgres, every stored order, and the reconciliation."""
+
+import asyncio
+import contextlib
+import re
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from contract.settings import Settings, child_environ
+from fluxgate.embedded import resolve
+
+# How long the backlog of a run may take to reach Postgres before the proof counts it as lost.
+DRAIN_MAX_S = 120.0
+# Between two looks at how much has arrived: a hundredth of a run, and one cheap question each.
+LOOK_EVERY_S = 0.05
+# How long the reconciliation of a whole bench may take.
+RECONCILE_MAX_S = 120.0
+ROOT = Path(__file__).parent.parent
+
+
+class Reconciliation(msgspec.Struct, frozen=True):
+    """What `fluxgate reconcile --json` said. `problem` is its last words when it could say nothing."""
+
+    balanced: bool = False
+    oversold: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    problem: str = ""
+
+
+@contextlib.asynccontextmanager
+async def open_books(settings: Settings) -> AsyncGenerator[Any]:
+    """A connection to the Postgres of a running system."""
+    connection = await asyncpg.connect(resolve(settings).postgres_at, timeout=10)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def await_stored(connection: Any, product: str, units: int) -> float:
+    """Wait until Postgres has sold `units` of a product; returns after how many seconds, or gives up as many later."""
+    started = time.monotonic()
+    while await connection.fetchval(_queries()["units_sold"], product) < units:
+        if time.monotonic() - started > DRAIN_MAX_S:
+            break
+        await asyncio.sleep(LOOK_EVERY_S)
+    return time.monotonic() - started
+
+
+async def stored_orders(connection: Any, product: str) -> dict[str, str]:
+    """The state of every order of a product, by its id."""
+    return {row["order_id"]: row["state"] for row in await connection.fetch(_queries()["stored_orders"], product)}
+
+
+async def own_backend(connection: Any) -> int:
+    """The process that serves this connection, as Postgres sees it."""
+    return await connection.fetchval(_queries()["own_backend"])
+
+
+def reconcile(settings: Settings) -> Reconciliation:
+    """Ask `fluxgate reconcile --json` whether the books balance; its exit code is what counts."""
+    done = subprocess.run(
+        [sys.executable, "-m", "fluxgate", "reconcile", "--json"],
+        env=child_environ(settings),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=RECONCILE_MAX_S,
+        check=False,
+    )
+    try:
+        said = msgspec.json.decode(done.stdout, type=Reconciliation)
+    except msgspec.DecodeError:
+        last = (done.stderr.strip() or "it said nothing").splitlines()[-1]
+        return Reconciliation(problem=f"fluxgate reconcile ended with code {done.returncode}: {last}")
+    return msgspec.structs.replace(said, balanced=said.balanced and done.returncode == 0)
+
+
+@cache
+def _queries() -> Mapping[str, str]:
+    text = Path(__file__).with_name("queries.sql").read_text(encoding="utf-8")
+    parts = [part.partition("\n") for part in re.split(r"^-- name: ", text, flags=re.MULTILINE)[1:]]
+    return {name: query for name, _, query in parts}

