@@ -8,6 +8,7 @@ import typer
 
 from contract.settings import Settings, SettingsError, read_settings
 from fluxgate.embedded import resolve
+from fluxgate.urls import require_urls
 
 # What a command that could not run ends with; 1 is for one that ran and found something wrong.
 EXIT_REFUSED = 2
@@ -38,7 +39,7 @@ def up() -> None:
     """Run the whole system on this machine, until ctrl-C."""
     from fluxgate.up import run
 
-    asyncio.run(run(read_settings()))
+    asyncio.run(run(_given_settings()))
 
 
 @app.command(epilog=example("FLUXGATE_GATEWAY_WORKERS=4 fluxgate gateway"))
@@ -97,7 +98,7 @@ def doctor(as_json: AsJson = False) -> None:
     """Look for what would keep Flux-Gate from running well here. Exits with 1 if there is something."""
     from fluxgate.doctor import command
 
-    raise typer.Exit(asyncio.run(command(read_settings(), as_json)))
+    raise typer.Exit(asyncio.run(command(_given_settings(), as_json)))
 
 
 @app.command(epilog=example("fluxgate version"))
@@ -154,8 +155,13 @@ def main() -> None:
         sys.exit(EXIT_REFUSED)
 
 
+def _given_settings() -> Settings:
+    return require_urls(read_settings())
+
+
 def _settings() -> Settings:
-    return resolve(read_settings())
+    """The settings, with the servers of the `up` that runs here where no others are given."""
+    return resolve(_given_settings())
 
 
 def _explain(error: Exception) -> str | None:

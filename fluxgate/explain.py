@@ -1,7 +1,6 @@
 """Errors that are no fault of ours, as one sentence each. What is not among them is a bug, and stays loud."""
 
 import socket
-from urllib.parse import urlsplit
 
 import asyncpg
 from redis.exceptions import AuthenticationError, NoPermissionError
@@ -11,6 +10,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from contract.settings import Settings, SettingsError
 from fluxgate.embedded import resolve
 from fluxgate.refusal import Refusal
+from fluxgate.urls import place
 
 # What asyncpg and the system raise when there is no Postgres to talk to. Only commands that talk to it raise them here:
 # redis-py wraps its own.
@@ -22,7 +22,7 @@ def explain(error: BaseException, given: Settings) -> str | None:
     """The sentence for an error, under these settings; None for a bug."""
     if isinstance(error, Refusal | SettingsError):
         return str(error)
-    redis_at, postgres_at = (_place(url) for url in (resolve(given).redis_at, resolve(given).postgres_at))
+    redis_at, postgres_at = (place(url) for url in (resolve(given).redis_at, resolve(given).postgres_at))
     if isinstance(error, AuthenticationError | NoPermissionError):
         return f"Redis at {redis_at} refuses us: {error}; see FLUXGATE_REDIS_URL."
     if isinstance(error, RedisConnectionError | RedisTimeoutError):
@@ -38,9 +38,3 @@ def _remedy(given: str, variable: str) -> str:
     if given:
         return f"see whether it runs, and whether {variable} is right"
     return f"start it with `fluxgate up`, or set {variable} to one of your own"
-
-
-def _place(url: str) -> str:
-    """Where a URL points to, without the password in it."""
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port}"

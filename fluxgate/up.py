@@ -6,7 +6,6 @@ import signal
 import sys
 import time
 from collections.abc import AsyncGenerator
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -20,12 +19,14 @@ from fluxgate.process import Child
 from fluxgate.server import Server
 from fluxgate.status import Status
 from fluxgate.supervisor import Supervisor
+from fluxgate.urls import place
 from sql import apply_schema
 
 # The stages stop one after the other, and all of it has 5 s: the gateway with its requests in flight, then the
-# workers, then the servers (their own times are in valkey.py and postgres.py, the longer one is 1.5 s).
+# workers, then the servers (their own times are in valkey.py and postgres.py, the longer one is 1.2 s).
 GATEWAY_STOP_WITHIN_S = 2.0
-WORKER_STOP_WITHIN_S = 1.0
+WORKER_STOP_WITHIN_S = 0.8
+EMBEDDED = " (embedded)"
 
 
 async def run(settings: Settings) -> None:
@@ -87,7 +88,9 @@ async def _work(settings: Settings, supervisor: Supervisor, display: Display) ->
 
 async def _servers(settings: Settings) -> list[Server]:
     servers: list[Server] = []
-    if not settings.redis_url:
+    if settings.redis_url:
+        await valkey.require_answer(settings.redis_url)
+    else:
         servers.append(valkey.prepare(settings.data_dir / "valkey", settings.redis_port))
     if not settings.postgres_url:
         servers.append(await postgres.prepare(settings.data_dir / "postgres", settings.postgres_port))
@@ -121,15 +124,10 @@ def _places(given: Settings, settings: Settings) -> list[tuple[str, str]]:
     return [
         ("gateway", f"http://{settings.host}:{settings.port}"),
         ("waiting room", f"http://{settings.host}:{settings.waiting_room_port}"),
-        ("Redis" if given.redis_url else "Valkey", _host_and_port(settings.redis_at, given.redis_url)),
-        ("Postgres", _host_and_port(settings.postgres_at, given.postgres_url)),
+        ("Redis" if given.redis_url else "Valkey", place(settings.redis_at) + ("" if given.redis_url else EMBEDDED)),
+        ("Postgres", place(settings.postgres_at) + ("" if given.postgres_url else EMBEDDED)),
         ("data and logs", str(settings.data_dir)),
     ]
-
-
-def _host_and_port(url: str, given: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.hostname or 'localhost'}:{parts.port or ''}{'' if given else ' (embedded)'}"
 
 
 @contextlib.asynccontextmanager

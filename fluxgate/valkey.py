@@ -16,6 +16,8 @@ from fluxgate.server import Server, own_directory, password, wheel_file, write_p
 MEMORY_MAX = "1gb"
 # The stop time covers one last fsync of the append-only file.
 STOP_WITHIN_S = 1.2
+# How long one question may take; a server that is loading its data says so at once.
+ANSWER_WITHIN_S = 2.0
 
 CONFIG = """\
 # Written by Flux-Gate at every start; changes made here are lost.
@@ -72,11 +74,20 @@ def binary() -> Path:
 
 async def answers(url: str) -> bool:
     """Whether a Redis is there and has loaded its data."""
-    client = redis.asyncio.Redis.from_url(url, retry=Retry(NoBackoff(), 0))
     try:
-        return bool(await client.ping())
+        await require_answer(url)
     except (RedisError, OSError):
         return False
+    return True
+
+
+async def require_answer(url: str) -> None:
+    """Raise what redis-py raises when no Redis is there."""
+    client = redis.asyncio.Redis.from_url(
+        url, socket_connect_timeout=ANSWER_WITHIN_S, socket_timeout=ANSWER_WITHIN_S, retry=Retry(NoBackoff(), 0)
+    )
+    try:
+        await client.ping()
     finally:
         await client.aclose()
 
