@@ -132,7 +132,7 @@ def read_settings(environ: Mapping[str, str] | None = None, dotenv: Path | None 
 
 def settings_environ(settings: Settings) -> dict[str, str]:
     """The environment that makes a child process read these very settings."""
-    values = msgspec.to_builtins(settings, str_keys=True, builtin_types=(Path,))
+    values = {field: getattr(settings, field) for field in Settings.__struct_fields__}
     return {PREFIX + field.upper(): str(value) for field, value in values.items()}
 
 

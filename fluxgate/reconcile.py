@@ -14,6 +14,7 @@ from workers.proof import prove
 from workers.worker import Context
 
 BALANCED, UNBALANCED = 0, 1
+PLAIN_WIDTH = 150
 _COLUMNS = ("initial", "left", "held", "sold", "returned", "orders", "oversold", "lost", "duplicated")
 
 
@@ -46,7 +47,9 @@ async def read_books(settings: Settings) -> list[Books]:
 
 
 def _print_table(books: list[Books]) -> None:
-    console = Console()
+    plain = Console()
+    # Where nobody looks at a terminal, nothing is squeezed into one.
+    console = plain if plain.is_terminal else Console(width=PLAIN_WIDTH)
     table = Table(title="initial = left + held + sold + returned")
     table.add_column("product")
     table.add_column("sale")

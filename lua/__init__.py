@@ -12,6 +12,7 @@ from lua.sales import (
     publish_proof,
     read_figures,
     read_proof,
+    read_stock,
     shared_secret,
     snapshot,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "publish_proof",
     "read_figures",
     "read_proof",
+    "read_stock",
     "replay_dead",
     "settle",
     "shared_secret",

@@ -118,3 +118,9 @@ async def publish_proof(client: Client, keys: LaneKeys, proof: bytes) -> None:
 async def read_proof(client: Client, keys: LaneKeys) -> bytes | None:
     """The latest reconciliation, as JSON; None when there is none or it is old."""
     return await cast(Any, client).get(keys.proof)
+
+
+async def read_stock(client: Client, keys: LaneKeys, product_id: str) -> int | None:
+    """Units left of a product; None when there is no such sale."""
+    left = await cast(Any, client).get(keys.product(product_digest(product_id))[1])
+    return None if left is None else int(left)

@@ -24,9 +24,9 @@ BATCH_ENTRIES = 64
 
 
 class Accepted(NamedTuple):
-    """An accepted order with its index in the batch and its place in the outbox."""
+    """An accepted order with its position in the batch and its place in the outbox."""
 
-    index: int
+    position: int
     ms: int
     seq: int
     command: OrderAccepted
@@ -43,9 +43,9 @@ class Accepted(NamedTuple):
 
 
 class Cancelled(NamedTuple):
-    """A cancellation with its index in the batch and its place in the outbox."""
+    """A cancellation with its position in the batch and its place in the outbox."""
 
-    index: int
+    position: int
     ms: int
     seq: int
     command: OrderCancelled
@@ -85,7 +85,7 @@ async def _persist(context: Context, connection: Connection, accepted: list[Acce
     """Insert the orders whose sale is known. Gives an outcome for each index."""
     unsold = await _lock_sales(context, connection, (item.sale for item in accepted))
     early = Retry("the opening of its sale has not been handled yet")
-    outcomes: dict[int, Outcome] = {item.index: early for item in accepted if item.sale not in unsold}
+    outcomes: dict[int, Outcome] = {item.position: early for item in accepted if item.sale not in unsold}
     known = [item for item in accepted if item.sale in unsold]
     rows = await connection.fetch(context.queries["insert_orders"], *_columns(known))
     inserted = {str(row["order_id"]) for row in rows}
@@ -97,10 +97,10 @@ async def _persist(context: Context, connection: Connection, accepted: list[Acce
         quantity = item.command.order.quantity
         if sold[item.sale] + quantity > unsold[item.sale]:
             oversold.append(item.order_id)
-            outcomes[item.index] = Done(lua.FAILED_WITHOUT_UNITS)
+            outcomes[item.position] = Done(lua.FAILED_WITHOUT_UNITS)
         else:
             sold[item.sale] += quantity
-            outcomes[item.index] = Done(lua.PERSISTED)
+            outcomes[item.position] = Done(lua.PERSISTED)
     if oversold:
         context.log.error("orders beyond the stock of their sale", orders=oversold)
         await connection.execute(context.queries["fail_orders"], oversold, OVERSOLD)
@@ -124,11 +124,11 @@ async def _explain(context: Context, connection: Connection, rest: list[Accepted
     for item in rest:
         reason, order = reasons[item.order_id], item.command.order
         if reason is None:
-            outcomes[item.index] = Done(lua.PERSISTED)
+            outcomes[item.position] = Done(lua.PERSISTED)
         elif reason == DUPLICATE:
-            outcomes[item.index] = Done(lua.FAILED, originals.get((order.user_id, order.idempotency_key), b""))
+            outcomes[item.position] = Done(lua.FAILED, originals.get((order.user_id, order.idempotency_key), b""))
         else:
-            outcomes[item.index] = Done(lua.FAILED_WITHOUT_UNITS)
+            outcomes[item.position] = Done(lua.FAILED_WITHOUT_UNITS)
     return outcomes
 
 
@@ -158,7 +158,7 @@ async def _cancel(context: Context, connection: Connection, cancelled: list[Canc
     await _count_sold(context, connection, given_back)
     known = {str(row["order_id"]) for row in await connection.fetch(context.queries["find_orders"], ids)}
     early = Retry("the order that it cancels has not been handled yet")
-    return {item.index: Done(lua.CANCELLED) if item.command.order_id in known else early for item in cancelled}
+    return {item.position: Done(lua.CANCELLED) if item.command.order_id in known else early for item in cancelled}
 
 
 async def _lock_sales(

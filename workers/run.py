@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import lua
-from contract.parent import die_with_parent
 from contract.settings import Settings
 from contract.telemetry import configure_logging, get_logger
 from contract.transport import Stream, open_redis
@@ -41,7 +40,6 @@ async def run_reaper(settings: Settings) -> None:
 
 @asynccontextmanager
 async def _context(name: str, query_file: str, settings: Settings) -> AsyncGenerator[tuple[Context, asyncio.Event]]:
-    die_with_parent()
     configure_logging(name, settings.log_level)
     log = get_logger()
     stop = asyncio.Event()

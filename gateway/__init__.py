@@ -1,0 +1,1 @@
+"""The HTTP side: stateless processes that talk to clients and Redis, and never to Postgres."""

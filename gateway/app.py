@@ -1,0 +1,144 @@
+"""Composition root of the gateway: settings, parts, the table of routes, the application."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from contract.parent import die_with_parent
+from contract.settings import Settings, read_settings
+from contract.telemetry import configure_logging, get_logger
+from contract.transport import open_redis
+from gateway import health, orders, sales
+from gateway.admission import Admission
+from gateway.events import Events
+from gateway.gate import Gate, Handler, make_redirect, send_reply, serve
+from gateway.head import read_head
+from gateway.metrics import Meter
+from gateway.replying import refusal
+from gateway.room import Pacer, Shelf
+from gateway.visitors import Visitors
+from gateway.watching import watch_events
+
+ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("POST", "/order", orders.place_order),
+    ("GET", "/status/{order_id}", orders.read_status),
+    ("POST", "/cancel/{order_id}", orders.cancel_order),
+    ("POST", "/init", sales.open_sale),
+    ("GET", "/inventory/{product_id:path}", sales.read_inventory),
+    ("GET", "/admission", sales.read_admission),
+    ("GET", "/livez", health.livez),
+    ("GET", "/readyz", health.readyz),
+    ("GET", "/metrics", health.metrics),
+    ("GET", "/openapi.json", health.openapi),
+    ("GET", "/", health.signpost),
+)
+"""Every route but the WebSocket: method, path, handler."""
+
+REDIS_CONNECTIONS = 8
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+def create_app() -> Application:
+    """The application of one gateway process, made of the settings in the environment."""
+    die_with_parent()
+    settings = read_settings()
+    configure_logging("gateway", settings.log_level)
+    return build_app(settings)
+
+
+def build_app(settings: Settings) -> Application:
+    """The application of one gateway process. POST /order goes ahead of the router: it is nearly all of the traffic."""
+    gate = make_gate(settings)
+    others = _router(gate)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        kind = scope["type"]
+        if kind == "http":
+            if scope["path"] == "/order" and scope["method"] == "POST":
+                await serve(gate, "/order", orders.place_order, scope, receive, send)
+            else:
+                await others(scope, receive, send)
+        elif kind == "lifespan":
+            await _lifespan(gate, receive, send)
+        else:
+            await others(scope, receive, send)
+
+    return app
+
+
+def make_gate(settings: Settings) -> Gate:
+    """The parts of one gateway process; nothing is connected yet."""
+    redis = open_redis(settings, connections=REDIS_CONNECTIONS)
+    admission = Admission(redis, settings)
+    listener = open_redis(settings, connections=1, block_s=86_400)
+    return Gate(
+        settings=settings,
+        redis=redis,
+        admission=admission,
+        events=Events(listener, admission.keys.events),
+        meter=Meter(),
+        visitors=Visitors(settings.trusted_proxies),
+        pacer=Pacer(settings.rate_per_s / settings.gateway_workers),
+        shelf=Shelf(redis, admission),
+        redirect=make_redirect(settings),
+    )
+
+
+def _router(gate: Gate) -> Application:
+    routes: list[BaseRoute] = [Route(path, _Endpoint(gate, path, handler), methods=[m]) for m, path, handler in ROUTES]
+
+    async def events(socket: WebSocket) -> None:
+        await watch_events(gate, socket)
+
+    routes.append(WebSocketRoute("/events", events))
+    app = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_allowed})
+    app.router.redirect_slashes = False
+    return app
+
+
+class _Endpoint:
+    """An ASGI application for one route; Starlette takes an object as it is, and a function as its own kind."""
+
+    def __init__(self, gate: Gate, path: str, handler: Handler) -> None:
+        self._gate, self._path, self._handler = gate, path, handler
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await serve(self._gate, self._path, self._handler, scope, receive, send)
+
+
+async def _not_found(request: Request, _error: Exception) -> Response:
+    return _Refused(404, "There is no such route; they are described at /openapi.json.", request)
+
+
+async def _not_allowed(request: Request, error: Exception) -> Response:
+    allow = error.headers["Allow"] if isinstance(error, HTTPException) and error.headers else ""
+    return _Refused(405, f"This route takes {allow}, not {request.method[:16]}.", request, (b"allow", allow.encode()))
+
+
+class _Refused(Response):
+    """A refusal of the router's, in the form that our own have."""
+
+    def __init__(self, status: int, message: str, request: Request, *headers: tuple[bytes, bytes]) -> None:
+        super().__init__(status_code=status)
+        self._reply = refusal(status, message, *headers)
+        self._head = read_head(request.scope)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await send_reply(self._head.refused or self._reply, self._head.request_id, scope, send)
+
+
+async def _lifespan(gate: Gate, receive: Any, send: Any) -> None:
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    get_logger().info("gateway serves", port=gate.settings.port)
+    await receive()
+    await gate.events.close()
+    await gate.admission.close()
+    await gate.redis.aclose()
+    await send({"type": "lifespan.shutdown.complete"})

@@ -1,0 +1,139 @@
+"""Live events: one subscription per gateway process, however many watch, and none while nobody does.
+
+A watcher that is slower than the events never slows them down: of each product it gets the newest stock, older news
+of the same product is dropped, and one that falls too far behind is sent away.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from redis.exceptions import RedisError
+
+import lua
+from contract.telemetry import get_logger
+
+WATCHERS_MAX = 10_000
+PENDING_MAX = 1_000
+"""News that may wait for one watcher; beyond it the watcher is too slow to be served."""
+RESUBSCRIBE_FIRST_S = 0.1
+RESUBSCRIBE_MAX_S = 5.0
+
+
+class TooSlow(Exception):
+    """The watcher has fallen too far behind."""
+
+
+class Watcher:
+    """One watcher: the products that it follows (none: all), and the orders whose ids it knows."""
+
+    def __init__(self, products: Iterable[str], orders: Iterable[str]) -> None:
+        self.products = frozenset(products)
+        self.orders = frozenset(orders)
+        self._pending: dict[tuple[str, str], dict[str, Any]] = {}
+        self._ready = asyncio.Event()
+        self._too_slow = False
+
+    def offer(self, key: tuple[str, str], news: dict[str, Any]) -> None:
+        """Keep news for this watcher; news of the same key replaces what waits."""
+        if len(self._pending) >= PENDING_MAX and key not in self._pending:
+            self._too_slow = True
+        else:
+            self._pending[key] = news
+        self._ready.set()
+
+    async def next(self) -> bytes:
+        """The next news as JSON. Raises TooSlow."""
+        await self._ready.wait()
+        if self._too_slow:
+            raise TooSlow
+        key = next(iter(self._pending))
+        news = self._pending.pop(key)
+        if not self._pending:
+            self._ready.clear()
+        return msgspec.json.encode(news)
+
+
+class Events:
+    """The subscription of this process and its watchers."""
+
+    def __init__(self, client: lua.Client, channel: str) -> None:
+        self._client: Any = client
+        self._channel = channel
+        self._watchers: set[Watcher] = set()
+        self._listening: asyncio.Task[None] | None = None
+        self._subscribed = asyncio.Event()
+
+    @property
+    def watchers(self) -> int:
+        """How many watch now."""
+        return len(self._watchers)
+
+    async def watch(self, watcher: Watcher) -> bool:
+        """Begin to serve a watcher; False when there are too many. Returns once the subscription stands."""
+        if len(self._watchers) >= WATCHERS_MAX:
+            return False
+        self._watchers.add(watcher)
+        if self._listening is None:
+            self._listening = asyncio.create_task(self._listen())
+        await self._subscribed.wait()
+        return True
+
+    async def unwatch(self, watcher: Watcher) -> None:
+        """Stop serving a watcher; the last one ends the subscription."""
+        self._watchers.discard(watcher)
+        if not self._watchers:
+            await self.close()
+
+    async def close(self) -> None:
+        """End the subscription."""
+        listening, self._listening = self._listening, None
+        self._subscribed.clear()
+        if listening is not None:
+            listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listening
+
+    def dispatch(self, message: bytes) -> None:
+        """Give the lines of one published message to whoever follows them."""
+        for line in message.decode().split("\n"):
+            fields = line.split("\t")
+            if fields[0] == "inventory" and len(fields) == 4:
+                self._inventory(fields[3], int(fields[1]), int(fields[2]))
+            elif fields[0] == "order" and len(fields) == 4:
+                self._order(fields[3], fields[1], fields[2])
+
+    def _inventory(self, product_id: str, left: int, total: int) -> None:
+        news = {"type": "inventory", "productId": product_id, "available": left, "quantity": total}
+        for watcher in self._watchers:
+            if not watcher.products or product_id in watcher.products:
+                watcher.offer(("inventory", product_id), news)
+
+    def _order(self, product_id: str, state: str, order_id: str) -> None:
+        # Whoever knows an order's id may look at it and cancel it, so the id goes only to those who know it already.
+        news = {"type": "order", "productId": product_id, "state": state}
+        own = {**news, "orderId": order_id}
+        for watcher in self._watchers:
+            if order_id in watcher.orders:
+                watcher.offer((order_id, state), own)
+            elif not watcher.orders and (not watcher.products or product_id in watcher.products):
+                watcher.offer((product_id, state), news)
+
+    async def _listen(self) -> None:
+        pause_s = RESUBSCRIBE_FIRST_S
+        while True:
+            try:
+                async with self._client.pubsub(ignore_subscribe_messages=False) as pubsub:
+                    await pubsub.subscribe(self._channel)
+                    async for message in pubsub.listen():
+                        if message["type"] == "subscribe":
+                            self._subscribed.set()
+                            pause_s = RESUBSCRIBE_FIRST_S
+                        elif message["type"] == "message":
+                            self.dispatch(message["data"])
+            except (RedisError, OSError) as error:
+                get_logger().warning("events are interrupted", error=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(pause_s)
+            pause_s = min(RESUBSCRIBE_MAX_S, 2 * pause_s)

@@ -1,0 +1,102 @@
+"""What every route of one gateway process shares, and the frame that its handlers run in."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import lua
+from contract.errors import NotReady, Overloaded
+from contract.settings import Settings
+from contract.telemetry import get_logger
+from gateway.admission import Admission
+from gateway.body import Disconnected
+from gateway.events import Events
+from gateway.head import Head, read_head
+from gateway.metrics import Meter
+from gateway.negotiation import prefers_json
+from gateway.replying import NO_STORE, Reply, not_ready, overloaded, refusal, retry_after
+from gateway.room import Pacer, Shelf
+from gateway.visitors import Visitors
+
+URL_LENGTH_MAX = 2048
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The parts of one gateway process."""
+
+    settings: Settings
+    redis: lua.Client
+    admission: Admission
+    events: Events
+    meter: Meter
+    visitors: Visitors
+    pacer: Pacer
+    shelf: Shelf
+    redirect: Reply
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to a handler: its head, its ASGI scope, and the way to its body."""
+
+    gate: Gate
+    head: Head
+    scope: Any
+    receive: Any
+
+    @property
+    def client(self) -> str:
+        """The address that the per-client limit counts against."""
+        return self.gate.visitors.address(self.scope, self.head)
+
+
+Handler = Callable[[Call], Awaitable[Reply]]
+
+
+def make_redirect(settings: Settings) -> Reply:
+    """The diversion of a browser. Its Location is a constant of the configuration, never a client's text."""
+    return Reply(302, ((b"location", settings.waiting_room_at.encode()), NO_STORE), b"")
+
+
+def divert(call: Call, wait_us: int) -> Reply:
+    """There is no token: a person is sent to the waiting room, a program is told when to come back."""
+    if not prefers_json(call.head.accept):
+        return call.gate.redirect
+    return refusal(429, "The sale is crowded. Come back later with the same key.", retry_after(wait_us / 1e6), NO_STORE)
+
+
+async def serve(gate: Gate, route: str, handler: Handler, scope: Any, receive: Any, send: Any) -> None:
+    """Answer one request: whatever the handler meets becomes a reply, counted and timed under the name of its route."""
+    started = time.perf_counter()
+    head = read_head(scope)
+    try:
+        answer = _refused(head, scope) or await handler(Call(gate, head, scope, receive))
+    except NotReady:
+        answer = not_ready()
+    except Overloaded:
+        answer = overloaded()
+    except Disconnected:
+        gate.meter.count(route, 499, 0.0)
+        return
+    except Exception:
+        get_logger().exception("a bug", route=route, request_id=head.request_id.decode())
+        answer = refusal(500, "Something is wrong on our side. Repeat the request with the same key.", NO_STORE)
+    gate.meter.count(route, answer.status, time.perf_counter() - started)
+    await send_reply(answer, head.request_id, scope, send)
+
+
+async def send_reply(answer: Reply, request_id: bytes, scope: Any, send: Any) -> None:
+    """Send a reply whole; the body is left out where the method asks for the head only."""
+    headers = [*answer.headers, (b"content-length", b"%d" % len(answer.body)), (b"x-request-id", request_id)]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
+
+
+def _refused(head: Head, scope: Any) -> Reply | None:
+    if head.refused is not None:
+        return head.refused
+    if len(scope["raw_path"]) + len(scope["query_string"]) > URL_LENGTH_MAX:
+        return refusal(414, f"The URL is longer than {URL_LENGTH_MAX} bytes.")
+    return None

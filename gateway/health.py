@@ -1,0 +1,58 @@
+"""Operations: GET /livez, /readyz, /metrics, /openapi.json, and / as a signpost."""
+
+import asyncio
+import os
+from typing import Any, cast
+
+import lua
+from contract.errors import NotReady
+from gateway.gate import Call
+from gateway.metrics import CONTENT_TYPE, lane_families, render
+from gateway.openapi import DOCUMENT
+from gateway.redis_faults import as_not_ready
+from gateway.replying import NO_STORE, Reply, refusal, reply
+
+READY_TIMEOUT_S = 1.0
+_LIVE = reply(200, {"status": "ok"}, NO_STORE)
+_OPENAPI = reply(200, DOCUMENT)
+
+
+async def livez(_call: Call) -> Reply:
+    """GET /livez: this process answers; whether it may sell is what /readyz says."""
+    return _LIVE
+
+
+async def readyz(call: Call) -> Reply:
+    """GET /readyz: 200 when an order would be decided now, 503 when Redis is away."""
+    try:
+        with as_not_ready():
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                await cast(Any, call.gate.redis).ping()
+        await call.gate.admission.prepare()
+    except NotReady:
+        return refusal(503, "Redis does not answer, so nothing can be sold.", NO_STORE)
+    return _LIVE
+
+
+async def metrics(call: Call) -> Reply:
+    """GET /metrics: this process's counts; the lane's figures too while Redis answers."""
+    families = list(call.gate.meter.families(str(os.getpid())))
+    try:
+        with as_not_ready():
+            figures = await lua.read_figures(call.gate.redis, call.gate.admission.keys)
+            proof = await lua.read_proof(call.gate.redis, call.gate.admission.keys)
+        families += lane_families(figures, proof)
+    except NotReady:
+        pass  # what this process has counted is still worth reading, and /readyz tells the rest
+    return Reply(200, ((b"content-type", CONTENT_TYPE), NO_STORE), render(families))
+
+
+async def openapi(_call: Call) -> Reply:
+    """GET /openapi.json: every route, as it is."""
+    return _OPENAPI
+
+
+async def signpost(_call: Call) -> Reply:
+    """GET /: what this is, and where it is described."""
+    document = {"status": "ok", "msg": "This is Flux-Gate. Its routes are described at /openapi.json."}
+    return reply(200, document)

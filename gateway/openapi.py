@@ -1,0 +1,1 @@
+DOCUMENT = {"openapi": "3.1.0"}

@@ -1,0 +1,135 @@
+"""The sale lane and what follows an order: POST /order, GET /status/{orderId}, POST /cancel/{orderId}."""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from contract.messages import Identifier, Order, Quantity, Record, decode_record
+from contract.order_ids import parse_order_id
+from gateway.body import decode_body, read_body
+from gateway.gate import Call, divert
+from gateway.head import idempotency_key
+from gateway.replying import JSON, NO_STORE, Reply, not_ready, overloaded, refusal, reply
+from lua import Answer, CancelStatus, Read, Status
+
+EXAMPLE = '{"productId":"ps5-disc","userId":"user-42"}'
+
+
+class OrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The body of POST /order. `quantity` is ours; the contract orders one unit."""
+
+    product_id: Identifier
+    user_id: Identifier
+    quantity: Quantity = 1
+
+
+_decoder = msgspec.json.Decoder(OrderBody)
+_MISMATCH = refusal(422, "This idempotency key belongs to another request. Use a new key for a new order.")
+_UNKNOWN_PRODUCT = refusal(404, "There is no sale of this product.")
+_UNKNOWN_ORDER = refusal(404, "There is no order of this id.")
+_SOLD_OUT = reply(409, {"status": "sold_out", "msg": "Inventory empty"})
+_REPLAYED = (b"idempotent-replayed", b"true")
+
+
+async def place_order(call: Call) -> Reply:
+    """POST /order: check the request, have it decided with the batch of this moment, say what was decided."""
+    key = idempotency_key(call.head.keys)
+    if not isinstance(key, str):
+        return key
+    body = await read_body(call.head, call.receive, call.gate.settings.body_timeout_s)
+    if not isinstance(body, bytes):
+        return body
+    wanted = decode_body(call.head, body, _decoder, EXAMPLE)
+    if not isinstance(wanted, OrderBody):
+        return wanted
+    admission = call.gate.admission
+    if not admission.prepared:
+        await admission.prepare()
+    order = Order(wanted.product_id, wanted.user_id, wanted.quantity, key)
+    order_id, decided = admission.order(order, call.client)
+    answer = await decided
+    if answer.status == Status.ACCEPTED:
+        return Reply(200, (JSON,), b'{"status":"success","msg":"Order accepted","orderId":"%s"}' % order_id.encode())
+    return _explain(call, answer)
+
+
+async def read_status(call: Call) -> Reply:
+    """GET /status/{orderId}: what became of an order."""
+    record = await _find_record(call)
+    if not isinstance(record, Record):
+        return record
+    accepted_at = datetime.fromtimestamp(record.accepted_us / 1e6, UTC).isoformat(timespec="milliseconds")
+    document = {
+        "status": "ok",
+        "orderId": record.order_id,
+        "productId": record.order.product_id,
+        "userId": record.order.user_id,
+        "quantity": record.order.quantity,
+        "state": record.state,
+        "acceptedAt": accepted_at.replace("+00:00", "Z"),
+    }
+    return reply(200, document, NO_STORE)
+
+
+async def cancel_order(call: Call) -> Reply:
+    """POST /cancel/{orderId}: give the units back, once. Whoever holds the id may cancel; ids cannot be guessed."""
+    record = await _find_record(call)
+    if not isinstance(record, Record):
+        return record
+    found = parse_order_id(record.order_id)
+    digest = found[1] if found else ""
+    order = record.order
+    status, detail = await call.gate.admission.cancel(
+        digest=digest,
+        order_id=record.order_id,
+        product_id=order.product_id,
+        quantity=order.quantity,
+        buyer=order.user_id,
+    )
+    if status == CancelStatus.CANCELLED:
+        return reply(200, {"status": "cancelled", "orderId": record.order_id})
+    if status == CancelStatus.ABSENT:
+        return _UNKNOWN_ORDER
+    state = "fulfilled" if detail == b"d" else "failed"
+    document = {"status": state, "msg": f"The order is {state}, so it cannot be cancelled.", "orderId": record.order_id}
+    return reply(409, document)
+
+
+async def _find_record(call: Call) -> Record | Reply:
+    order_id = call.scope["path_params"]["order_id"]
+    found = parse_order_id(order_id)
+    if found is None or found[0] != call.gate.admission.keys.lane:
+        return _UNKNOWN_ORDER
+    answer = await call.gate.admission.read(Read(found[1], "", call.client))
+    if answer.status != Status.FOUND:
+        return _UNKNOWN_ORDER if answer.status == Status.ABSENT else _explain(call, answer)
+    record = decode_record(answer.detail)
+    # The record may be of another order: the key lapsed, and its digest has a younger one.
+    return record if record.order_id == order_id else _UNKNOWN_ORDER
+
+
+def _explain(call: Call, answer: Answer) -> Reply:
+    """The reply to every decision but an accept."""
+    match answer.status:
+        case Status.THROTTLED:
+            return divert(call, answer.detail)
+        case Status.SOLD_OUT:
+            return _SOLD_OUT if not answer.detail else _too_few(answer.detail)
+        case Status.REPLAYED:
+            document = {"status": "ignored", "msg": "Duplicate request", "orderId": answer.detail.decode()}
+            return reply(200, document, _REPLAYED)
+        case Status.MISMATCH:
+            return _MISMATCH
+        case Status.LIMIT_REACHED:
+            message = f"This sale allows {answer.detail} per buyer"
+            return reply(409, {"status": "limit_reached", "msg": message, "limit": answer.detail})
+        case Status.UNKNOWN_PRODUCT:
+            return _UNKNOWN_PRODUCT
+        case Status.BACKLOGGED:
+            return overloaded()
+        case _:
+            return not_ready()
+
+
+def _too_few(left: int) -> Reply:
+    return reply(409, {"status": "sold_out", "msg": f"Only {left} left, fewer than you asked for", "available": left})

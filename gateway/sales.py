@@ -1,0 +1,112 @@
+"""Sales: POST /init, GET /inventory/{productId}, and GET /admission, which the waiting room asks."""
+
+import hmac
+from typing import Annotated
+from urllib.parse import parse_qs
+
+import msgspec
+from msgspec import Meta
+
+from contract.errors import NotReady
+from contract.messages import ID_LENGTH_MAX, QUANTITY_MAX, Identifier
+from gateway.body import decode_body, read_body
+from gateway.gate import Call, divert
+from gateway.replying import NO_STORE, Header, Reply, not_ready, refusal, reply
+from lua import Read, Status
+
+EXAMPLE = '{"productId":"ps5-disc","quantity":50}'
+PEEK_AGE_S = 0.1
+"""How old the knowledge of the bucket may be when it answers a waiting page."""
+POLL_MS_MIN = 1_000
+POLL_MS_MAX = 15_000
+SOLD_OUT_POLL_MS = 30_000
+ANYWHERE: Header = (b"access-control-allow-origin", b"*")
+"""What the waiting room asks is the same for everybody and carries no credentials."""
+EXPOSED: Header = (b"access-control-expose-headers", b"retry-after")
+
+
+class SaleBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The body of POST /init. `max_per_user` is ours: the units that one buyer may have, any number without it."""
+
+    product_id: Identifier
+    quantity: Annotated[int, Meta(ge=0, le=QUANTITY_MAX)]
+    max_per_user: Annotated[int, Meta(ge=1, le=QUANTITY_MAX)] | None = None
+
+
+_decoder = msgspec.json.Decoder(SaleBody)
+_identifier = msgspec.json.Decoder(Identifier)
+_FORBIDDEN = refusal(401, "This route asks for the header X-Admin-Key with the key of this installation.")
+_UNKNOWN_PRODUCT = refusal(404, "There is no sale of this product.")
+_BAD_PRODUCT = refusal(400, f"A product id has 1 to {ID_LENGTH_MAX} characters and no control characters.")
+
+
+async def open_sale(call: Call) -> Reply:
+    """POST /init: open a sale, or close the running one and open it anew. Never throttled: it is the operator's."""
+    if not _may_administer(call):
+        return _FORBIDDEN
+    body = await read_body(call.head, call.receive, call.gate.settings.body_timeout_s)
+    if not isinstance(body, bytes):
+        return body
+    sale = decode_body(call.head, body, _decoder, EXAMPLE)
+    if not isinstance(sale, SaleBody):
+        return sale
+    await call.gate.admission.open_sale(sale.product_id, sale.quantity, sale.max_per_user or 0)
+    return reply(200, {"status": "ok", "msg": f"Stock initialized for {sale.product_id} to {sale.quantity}"})
+
+
+async def read_inventory(call: Call) -> Reply:
+    """GET /inventory/{productId}: the initial stock and what is left of it."""
+    product_id = call.scope["path_params"]["product_id"]
+    if not _is_product(product_id):
+        return _BAD_PRODUCT
+    answer = await call.gate.admission.read(Read("", product_id, call.client))
+    if answer.status == Status.THROTTLED:
+        return divert(call, answer.detail)
+    if answer.status == Status.UNKNOWN_PRODUCT:
+        return _UNKNOWN_PRODUCT
+    if answer.status != Status.FOUND:
+        return not_ready()
+    left, _, total = answer.detail.decode().partition(":")
+    document = {"status": "ok", "productId": product_id, "quantity": int(total), "available": int(left)}
+    return reply(200, document, NO_STORE)
+
+
+async def read_admission(call: Call) -> Reply:
+    """GET /admission?productId=: may a waiting buyer go back now, and when should the page ask again.
+
+    Takes no token, or the waiting would starve the buying. A go-ahead is given only as often as the bucket fills.
+    """
+    gate = call.gate
+    product_id = (parse_qs(call.scope["query_string"].decode("latin-1")).get("productId") or [""])[0]
+    if product_id and not _is_product(product_id):
+        return refusal(400, "A product id has 1 to 128 characters and no control characters.", ANYWHERE)
+    try:
+        if product_id and await gate.shelf.is_empty(product_id):
+            return _room("sold_out", SOLD_OUT_POLL_MS, "Everything is sold. A unit may come back if somebody cancels.")
+        tokens = await gate.admission.peek(PEEK_AGE_S)
+    except NotReady:
+        away = not_ready()
+        return away._replace(headers=(*away.headers, ANYWHERE, EXPOSED))
+    wait_s = gate.pacer.ask(tokens)
+    if wait_s <= 0:
+        return _room("open", POLL_MS_MIN, "There is room.")
+    poll_ms = min(POLL_MS_MAX, max(POLL_MS_MIN, int(wait_s * 1000)))
+    return _room("busy", poll_ms, "The sale is crowded.")
+
+
+def _room(status: str, poll_ms: int, message: str) -> Reply:
+    return reply(200, {"status": status, "retryAfterMs": poll_ms, "msg": message}, ANYWHERE, NO_STORE)
+
+
+def _may_administer(call: Call) -> bool:
+    wanted = call.gate.settings.admin_key
+    given = next((value for name, value in call.scope["headers"] if name == b"x-admin-key"), b"")
+    return not wanted or hmac.compare_digest(wanted.encode(), given)
+
+
+def _is_product(text: str) -> bool:
+    try:
+        _identifier.decode(msgspec.json.encode(text))
+    except (msgspec.MsgspecError, UnicodeError):
+        return False
+    return True
