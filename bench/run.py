@@ -10,7 +10,6 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from bench.books import reconcile
 from bench.figures import Closed, Report, median, rates
 from bench.flush import forget_baseline
-from bench.machine import machine_facts
 from bench.measure import Bench, measure_closed, measure_crowd, measure_open
 from bench.placement import Placement
 from bench.plan import Plan
@@ -20,10 +19,10 @@ from bench.system import System, bare, baseline, flux_gate
 REDRAWS_PER_S = 1
 
 
-def run_bench(plan: Plan, placement: Placement, console: Console) -> Report:
+def run_bench(plan: Plan, placement: Placement, facts: dict[str, str], console: Console) -> Report:
     """Run everything. Raises StartError, SaleRefusedError or GeneratorError when a part does not come up."""
     began = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    report = Report(began=began, machine=machine_facts(), placement=placement.describe())
+    report = Report(began=began, machine=facts, placement=placement.describe())
     bench = Bench(plan, placement)
     with _progress(console, _steps(plan)) as step:
         step("starting Valkey, Postgres, gateway, worker and reaper")

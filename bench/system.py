@@ -1,7 +1,6 @@
 """The systems that are measured: Flux-Gate as `fluxgate up` runs it, and what it is compared with."""
 
 import contextlib
-import http.client
 import sys
 import tempfile
 from collections.abc import Generator, Mapping
@@ -15,14 +14,12 @@ from bench.children import free_ports, running
 from bench.loopback import LOOPBACK
 from bench.placement import Placement
 from bench.processes import command_line, cpu_by_role, cpu_s, direct_children, pin_tree
-from bench.requests import JSON
 from contract.settings import Settings, child_environ
 from fluxgate.embedded import resolve
 
 # No token bucket and no backlog limit shall decide a run that looks for the limit of the machine.
 NO_LIMIT_PER_S = 1_000_000.0
 NO_BACKLOG_MAX = 10_000_000
-OPEN_SALE_MAX_S = 30.0
 # The role of a child of `fluxgate up`, by a word of its command line.
 ROLES = {
     "valkey-server": "valkey",
@@ -31,10 +28,6 @@ ROLES = {
     "fluxgate worker": "worker",
 }
 FRONT = ("gateway", "valkey")
-
-
-class SaleRefusedError(Exception):
-    """A sale that the system would not open."""
 
 
 @dataclass(frozen=True)
@@ -106,20 +99,6 @@ def bare(ours: System, placement: Placement) -> Generator[System]:
     settings = msgspec.structs.replace(ours.settings, port=port)
     with _granian("bench.constant:rsgi", "rsgi", settings, placement) as pid:
         yield System("bare", port, settings, {"gateway": [pid]})
-
-
-def open_sale(system: System, product: str, quantity: int) -> None:
-    """`POST /init`. Raises SaleRefusedError when the answer is not 200."""
-    connection = http.client.HTTPConnection(LOOPBACK, system.port, timeout=OPEN_SALE_MAX_S)
-    name, _, value = JSON.strip().partition(": ")
-    try:
-        body = msgspec.json.encode({"productId": product, "quantity": quantity})
-        connection.request("POST", "/init", body, {name: value})
-        answer = connection.getresponse()
-        if answer.status != 200:
-            raise SaleRefusedError(f"{system.name} answered {answer.status} to /init: {answer.read(300).decode()}")
-    finally:
-        connection.close()
 
 
 @contextlib.contextmanager
