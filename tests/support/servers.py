@@ -1,0 +1,50 @@
+"""Real servers for the tests: one Valkey and one Postgres for a whole run, on free ports, in a directory of its own."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from fluxgate import embedded
+from sql import apply_schema
+
+
+class Servers(NamedTuple):
+    """The URLs of the servers."""
+
+    redis_url: str
+    postgres_url: str
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running_servers(directory: Path) -> Iterator[Servers]:
+    """Start both servers, apply the schema, stop them at the end.
+
+    They are not durable: what is tested here is behaviour; the tests that kill servers start durable ones of their own.
+    """
+    with asyncio.Runner() as runner:
+        stack = contextlib.AsyncExitStack()
+
+        async def start() -> Servers:
+            redis_url = await stack.enter_async_context(
+                embedded.valkey(directory / "valkey", free_port(), durable=False)
+            )
+            postgres = embedded.postgres(directory / "postgres", free_port(), durable=False)
+            postgres_url = await stack.enter_async_context(postgres)
+            await apply_schema(postgres_url)
+            return Servers(redis_url, postgres_url)
+
+        servers = runner.run(start())
+        try:
+            yield servers
+        finally:
+            runner.run(stack.aclose())
