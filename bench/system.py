@@ -56,8 +56,11 @@ class System:
 
 
 @contextlib.contextmanager
-def flux_gate(placement: Placement) -> Generator[System]:
-    """Flux-Gate with servers, data and ports of its own, pinned; gone after the block, its data too."""
+def flux_gate(placement: Placement, rate_per_s: float = NO_LIMIT_PER_S) -> Generator[System]:
+    """Flux-Gate with servers, data and ports of its own, pinned; gone after the block, its data too.
+
+    `rate_per_s` is the rate of its token bucket.
+    """
     with tempfile.TemporaryDirectory(prefix="fluxgate-bench-", ignore_cleanup_errors=True) as directory:
         port, waiting_room_port, redis_port, postgres_port = free_ports(4)
         settings = Settings(
@@ -66,7 +69,7 @@ def flux_gate(placement: Placement) -> Generator[System]:
             redis_port=redis_port,
             postgres_port=postgres_port,
             data_dir=Path(directory, "data"),
-            rate_per_s=NO_LIMIT_PER_S,
+            rate_per_s=rate_per_s,
             backlog_max=NO_BACKLOG_MAX,
             log_level="warning",
         )
