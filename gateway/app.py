@@ -10,10 +10,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+import lua
 from contract.parent import die_with_parent
 from contract.settings import Settings, read_settings
 from contract.telemetry import configure_logging, get_logger
-from contract.transport import open_redis
+from contract.transport import Asker, open_redis
 from gateway import health, orders, sales
 from gateway.admission import Admission
 from gateway.events import Events
@@ -41,6 +42,8 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
 """Every route but the WebSocket: method, path, handler."""
 
 REDIS_CONNECTIONS = 8
+LISTEN_S = 86_400.0
+"""How long a subscription may be silent."""
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -76,7 +79,9 @@ def make_gate(settings: Settings) -> Gate:
     """The parts of one gateway process; nothing is connected yet."""
     redis = open_redis(settings, connections=REDIS_CONNECTIONS)
     admission = Admission(redis, settings)
-    listener = open_redis(settings, connections=1, block_s=86_400)
+    # Listening waits by design, so it has connections and a patience of its own.
+    listener = open_redis(settings, connections=2, block_s=LISTEN_S)
+    questions = lua.questions_key(lua.GROUP_OF_ORDERS)
     return Gate(
         settings=settings,
         redis=redis,
@@ -84,6 +89,7 @@ def make_gate(settings: Settings) -> Gate:
         events=Events(listener, admission.keys.events),
         meter=Meter(),
         visitors=Visitors(settings.trusted_proxies),
+        asker=Asker(redis, listener, questions, lua.ANSWERS_PREFIX, settings.ask_timeout_s),
         pacer=Pacer(settings.rate_per_s / settings.gateway_workers),
         shelf=Shelf(redis, admission),
         redirect=make_redirect(settings),
@@ -139,6 +145,7 @@ async def _lifespan(gate: Gate, receive: Any, send: Any) -> None:
     get_logger().info("gateway serves", port=gate.settings.port)
     await receive()
     await gate.events.close()
+    await gate.asker.close()
     await gate.admission.close()
     await gate.redis.aclose()
     await send({"type": "lifespan.shutdown.complete"})

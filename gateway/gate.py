@@ -9,6 +9,7 @@ import lua
 from contract.errors import NotReady, Overloaded
 from contract.settings import Settings
 from contract.telemetry import get_logger
+from contract.transport import Asker
 from gateway.admission import Admission
 from gateway.body import Disconnected
 from gateway.events import Events
@@ -32,6 +33,7 @@ class Gate:
     events: Events
     meter: Meter
     visitors: Visitors
+    asker: Asker
     pacer: Pacer
     shelf: Shelf
     redirect: Reply

@@ -101,11 +101,14 @@ async def _find_record(call: Call) -> Record | Reply:
     if found is None or found[0] != call.gate.admission.keys.lane:
         return _UNKNOWN_ORDER
     answer = await call.gate.admission.read(Read(found[1], "", call.client))
-    if answer.status != Status.FOUND:
-        return _UNKNOWN_ORDER if answer.status == Status.ABSENT else _explain(call, answer)
-    record = decode_record(answer.detail)
-    # The record may be of another order: the key lapsed, and its digest has a younger one.
-    return record if record.order_id == order_id else _UNKNOWN_ORDER
+    if answer.status not in (Status.FOUND, Status.ABSENT):
+        return _explain(call, answer)
+    record = decode_record(answer.detail) if answer.status == Status.FOUND else None
+    if record is None or record.order_id != order_id:
+        # Redis has forgotten it, or its key has a younger order; Postgres remembers, and the worker asks it.
+        remembered = await call.gate.asker.ask(order_id.encode())
+        record = decode_record(remembered) if remembered else None
+    return record or _UNKNOWN_ORDER
 
 
 def _explain(call: Call, answer: Answer) -> Reply:

@@ -1,7 +1,7 @@
 """Atomic decisions inside Redis: the scripts, the key space, and the only Python that names a key or calls a script."""
 
 from lua.admit import Answer, Limits, Order, Read, Status, Verdict, admit
-from lua.keys import GROUP_OF_ORDERS, LaneKeys, lane_of
+from lua.keys import ANSWERS_PREFIX, GROUP_OF_ORDERS, LaneKeys, lane_of, questions_key
 from lua.sales import (
     CancelStatus,
     Figures,
@@ -13,6 +13,7 @@ from lua.sales import (
     read_figures,
     read_proof,
     read_stock,
+    restore_records,
     shared_secret,
     snapshot,
 )
@@ -29,6 +30,7 @@ from lua.settling import (
 )
 
 __all__ = [
+    "ANSWERS_PREFIX",
     "CANCELLED",
     "FAILED",
     "FAILED_WITHOUT_UNITS",
@@ -53,10 +55,12 @@ __all__ = [
     "lane_of",
     "open_sale",
     "publish_proof",
+    "questions_key",
     "read_figures",
     "read_proof",
     "read_stock",
     "replay_dead",
+    "restore_records",
     "settle",
     "shared_secret",
     "snapshot",

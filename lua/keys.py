@@ -12,6 +12,8 @@
     {lane:N}:figures          hash    running totals, and the backlog
     {lane:N}:proof            string  the reaper's latest reconciliation, as JSON
     {lane:N}:events           channel inventory and order events
+    fluxgate:questions:<who>  stream  questions for a worker
+    fluxgate:answers:<id>     stream  the answers to one gateway process
     fluxgate:secret           string  keys the digest of idempotency keys, so that order ids cannot be guessed
 
 No text of a user is ever part of a key: products, clients and idempotency keys enter as digests.
@@ -20,7 +22,13 @@ No text of a user is ever part of a key: products, clients and idempotency keys 
 from hashlib import blake2b
 
 SECRET = "fluxgate:secret"  # noqa: S105 - the name of the key, not a secret
+ANSWERS_PREFIX = "fluxgate:answers:"
 GROUP_OF_ORDERS = "orders"
+
+
+def questions_key(worker: str) -> str:
+    """The stream of questions for a worker."""
+    return f"fluxgate:questions:{worker}"
 
 
 def product_digest(product_id: str) -> str:

@@ -124,3 +124,11 @@ async def read_stock(client: Client, keys: LaneKeys, product_id: str) -> int | N
     """Units left of a product; None when there is no such sale."""
     left = await cast(Any, client).get(keys.product(product_digest(product_id))[1])
     return None if left is None else int(left)
+
+
+async def restore_records(client: Client, keys: LaneKeys, records: dict[str, bytes], ttl_s: int) -> None:
+    """Keep order records (by digest) that have lapsed; one that exists meanwhile is younger, and stays as it is."""
+    async with cast(Any, client).pipeline(transaction=False) as pipe:
+        for digest, record in records.items():
+            pipe.set(keys.order(digest), record, nx=True, ex=ttl_s)
+        await pipe.execute()

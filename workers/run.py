@@ -12,14 +12,16 @@ from contract.settings import Settings
 from contract.telemetry import configure_logging, get_logger
 from contract.transport import Stream, open_redis
 from sql import load_queries, open_pool
-from workers import consumer, orders, reaper
+from workers import answers, consumer, orders, reaper
 from workers.worker import Context, Worker
 
 WORKERS: dict[str, Worker] = {orders.ORDERS.group: orders.ORDERS}
 """Every worker by its name on the command line."""
 
 POSTGRES_CONNECTIONS = 2
-REDIS_CONNECTIONS = 3
+REDIS_CONNECTIONS = 6
+BLOCK_S = 1.0
+"""The longest that a blocking read of ours waits by design."""
 
 
 async def run_worker(name: str, settings: Settings) -> None:
@@ -29,7 +31,9 @@ async def run_worker(name: str, settings: Settings) -> None:
         # Unique for each process: two that share a name would take each other's entries without noticing.
         identity = f"{socket.gethostname()}-{os.getpid()}"
         stream = Stream(context.redis, context.keys.outbox, worker.group, identity)
-        await consumer.run(context, worker, stream, stop)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(consumer.run(context, worker, stream, stop))
+            tasks.create_task(answers.run(context, worker.group, identity, stop))
 
 
 async def run_reaper(settings: Settings) -> None:
@@ -46,7 +50,7 @@ async def _context(name: str, query_file: str, settings: Settings) -> AsyncGener
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    redis = open_redis(settings, connections=REDIS_CONNECTIONS, block_s=consumer.BLOCK_MS / 1000)
+    redis = open_redis(settings, connections=REDIS_CONNECTIONS, block_s=BLOCK_S)
     pool = await open_pool(settings.postgres_at, name=name, connections=POSTGRES_CONNECTIONS)
     log.info("started")
     try:

@@ -1,6 +1,7 @@
-"""How commands travel: connections to Redis, and the streams that workers consume."""
+"""How commands and questions travel: connections to Redis, and the streams that workers consume."""
 
 from contract.transport.connections import open_redis
+from contract.transport.questions import Asker, Question, answer_questions, read_questions
 from contract.transport.redis_streams import Delivery, Stream
 
-__all__ = ["Delivery", "Stream", "open_redis"]
+__all__ = ["Asker", "Delivery", "Question", "Stream", "answer_questions", "open_redis", "read_questions"]

@@ -1,0 +1,63 @@
+"""Answers what became of orders that Redis has forgotten.
+
+Consumes  questions for the orders worker: an order id each
+Calls     nothing
+Writes    the order's record in Redis, as if it had just been settled
+Emits     the record to who asked; nothing where there is no such order
+Fails     by silence: who asks has a deadline, and asks again
+"""
+
+import asyncio
+import uuid
+
+import lua
+from contract.messages import Order, Record, encode_record
+from contract.order_ids import parse_order_id
+from contract.transport import Question, answer_questions, read_questions
+from workers.consumer import until_it_works
+from workers.worker import Context
+
+QUESTIONS_AT_ONCE = 500
+
+
+async def run(context: Context, group: str, consumer: str, stop: asyncio.Event) -> None:
+    """Answer until `stop` is set."""
+    stream = lua.questions_key(group)
+    while not stop.is_set():
+        questions = await until_it_works(
+            lambda: read_questions(context.redis, stream, group, consumer, QUESTIONS_AT_ONCE), context, stop
+        )
+        if questions:
+            await until_it_works(lambda asked=questions: answer(context, asked), context, stop)
+
+
+async def answer(context: Context, questions: list[Question]) -> int:
+    """Answer a batch with one look into Postgres; gives how many orders were found."""
+    asked = [question for question in questions if not question.expired and _is_order_id(question.body)]
+    if not asked:
+        return 0
+    async with context.pool.acquire() as connection:
+        ids = [question.body.decode() for question in asked]
+        rows = await connection.fetch(context.queries["find_orders"], ids)
+    records: dict[str, bytes] = {}
+    for row in rows:
+        order = Order(row["product_id"], row["user_id"], row["quantity"], row["idempotency_key"])
+        order_id = str(row["order_id"])
+        records[order_id] = encode_record(Record(row["state"], order_id, row["accepted_us"], row["epoch"], order))
+    # A failed order keeps no record: its key belongs to the order that it made first.
+    kept = {_digest(str(row["order_id"])): records[str(row["order_id"])] for row in rows if row["reason"] is None}
+    await lua.restore_records(context.redis, context.keys, kept, context.settings.idempotency_ttl_s)
+    await answer_questions(context.redis, [(question, records.get(question.body.decode(), b"")) for question in asked])
+    return len(records)
+
+
+def _is_order_id(body: bytes) -> bool:
+    try:
+        return str(uuid.UUID(body.decode())) == body.decode()
+    except (ValueError, UnicodeDecodeError):
+        return False
+
+
+def _digest(order_id: str) -> str:
+    found = parse_order_id(order_id)
+    return found[1] if found else ""
