@@ -4,6 +4,7 @@ import os
 import pwd
 import shutil
 import signal
+from collections.abc import Sequence
 from asyncio.subprocess import DEVNULL, PIPE, create_subprocess_exec
 from pathlib import Path
 from typing import Any, cast
@@ -23,9 +24,10 @@ STOP_WITHIN_S = 1.2
 INSTEAD = "FLUXGATE_POSTGRES_URL"
 
 
-async def prepare(directory: Path, port: int, *, durable: bool = True) -> Server:
+async def prepare(directory: Path, port: int, *, durable: bool = True, keep_open: Sequence[int] = ()) -> Server:
     """Make the database cluster if there is none; returns the server to start.
 
+    The descriptors in `keep_open` stay open in what runs meanwhile, and tell when the last of it is gone.
     Raises Refusal without a binary for this machine, or where no way is found to run it as somebody other than root.
     """
     postgres = binary()
@@ -34,7 +36,7 @@ async def prepare(directory: Path, port: int, *, durable: bool = True) -> Server
     identity = await _identity(postgres, directory)
     data = directory / "data"
     if not data.exists():
-        await _initialise(directory, identity, durable=durable)
+        await _initialise(directory, identity, durable, keep_open)
     url = f"postgresql://{USER}:{secret}@127.0.0.1:{port}/{DATABASE}"
     write_private(directory / "url", url)
 
@@ -99,7 +101,7 @@ def _give_to_nobody(directory: Path) -> None:
         os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
 
 
-async def _initialise(directory: Path, identity: Identity, *, durable: bool) -> None:
+async def _initialise(directory: Path, identity: Identity, durable: bool, keep_open: Sequence[int]) -> None:
     """Make the cluster beside its place and move it there when it is whole, so that half of one is never started."""
     new = directory / "data.new"
     shutil.rmtree(new, ignore_errors=True)
@@ -118,6 +120,7 @@ async def _initialise(directory: Path, identity: Identity, *, durable: bool) -> 
             *(() if durable else ("--no-sync",)),
         ],
         identity,
+        keep_open,
     )
     if code != 0:
         raise Refusal(f"Postgres could not make its files in {directory}: {_last_line(output)}")

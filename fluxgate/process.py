@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,8 @@ PROBE_WITHIN_S = 2.0
 START_ATTEMPTS = 3
 # How long a killed process may take to be gone; only a process stuck in the kernel takes longer.
 KILLED_WITHIN_S = 2.0
+# How long a program that ends by itself may run. initdb takes a second, and on a slow disk half a minute.
+RUN_WITHIN_S = 120.0
 # The last lines of a log that are shown when a child does not come up, and how far back they are looked for.
 LOG_TAIL_LINES = 5
 LOG_TAIL_BYTES = 8192
@@ -142,9 +144,24 @@ async def kill(process: Process) -> None:
 
 
 def kill_group(process: Process) -> None:
-    """SIGKILL to the child and what it left behind; its process group has its number, as it leads its session."""
+    """SIGKILL to the child, to all below it, and to what is left of its process group, which has its number."""
+    # Postgres gives each of its processes a session of its own, so the group alone would miss one that hangs.
+    below = descendants(process.pid)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+    for pid in below:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes below one, as far as the system tells (Linux does)."""
+    found: list[int] = []
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in map(int, listed.read_text().split()):
+                found += [child, *descendants(child)]
+    return found
 
 
 @contextlib.asynccontextmanager
@@ -157,23 +174,18 @@ async def running(child: Child, log: Path) -> AsyncGenerator[Process]:
         await stop(child, process)
 
 
-async def run_to_end(
-    argv: Sequence[str],
-    identity: Identity = "same",
-    environ: Mapping[str, str] | None = None,
-    within_s: float = READY_WITHIN_S,
-) -> tuple[int, str]:
-    """Run a program to its end; returns its exit code and what it wrote."""
+async def run_to_end(argv: Sequence[str], identity: Identity, keep_open: Sequence[int] = ()) -> tuple[int, str]:
+    """Run a program that ends by itself; returns its exit code and what it wrote."""
     process = await asyncio.create_subprocess_exec(
         *launched(argv, identity),
-        env=environ,
         stdin=DEVNULL,
         stdout=PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        stderr=STDOUT,
         start_new_session=True,
+        pass_fds=keep_open,
     )
     try:
-        async with asyncio.timeout(within_s):
+        async with asyncio.timeout(RUN_WITHIN_S):
             output, _ = await process.communicate()
     except BaseException:
         await kill(process)

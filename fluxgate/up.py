@@ -40,7 +40,7 @@ async def run(settings: Settings) -> None:
         require_free(wanted_ports(settings))
         supervisor = Supervisor(settings.data_dir / "logs", display.say, keep_open=[lock])
         stop_asked = _stop_on_signals(supervisor)
-        working = asyncio.create_task(_work(settings, supervisor, display))
+        working = asyncio.create_task(_work(settings, supervisor, display, lock))
         try:
             await asyncio.wait({working, stop_asked, supervisor.broken}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -71,9 +71,9 @@ def _stop_on_signals(supervisor: Supervisor) -> asyncio.Future[None]:
     return asked
 
 
-async def _work(settings: Settings, supervisor: Supervisor, display: Display) -> None:
+async def _work(settings: Settings, supervisor: Supervisor, display: Display, lock: int) -> None:
     started = time.monotonic()
-    servers = await _servers(settings)
+    servers = await _servers(settings, lock)
     await supervisor.start(*(server.child for server in servers))
     # The servers have left their URLs in the data directory; from here on they are as good as given ones.
     given, settings = settings, embedded.resolve(settings)
@@ -86,14 +86,15 @@ async def _work(settings: Settings, supervisor: Supervisor, display: Display) ->
         await display.follow(status.line, supervisor.rotate_logs)
 
 
-async def _servers(settings: Settings) -> list[Server]:
+async def _servers(settings: Settings, lock: int) -> list[Server]:
     servers: list[Server] = []
     if settings.redis_url:
         await valkey.require_answer(settings.redis_url)
     else:
         servers.append(valkey.prepare(settings.data_dir / "valkey", settings.redis_port))
     if not settings.postgres_url:
-        servers.append(await postgres.prepare(settings.data_dir / "postgres", settings.postgres_port))
+        directory = settings.data_dir / "postgres"
+        servers.append(await postgres.prepare(directory, settings.postgres_port, keep_open=[lock]))
     return servers
 
 

@@ -1,4 +1,4 @@
-"""A whole system of a test's own: `fluxgate up` on free ports in a directory of its own, and the processes it starts."""
+"""A whole system of a test's own: `fluxgate up` on free ports, in a directory of its own, with all its processes."""
 
 import asyncio
 import contextlib
@@ -48,10 +48,10 @@ class System:
         """What it has printed."""
         return self.log.read_text()
 
-    def child(self, words: str) -> psutil.Process:
-        """The child whose command line has these words."""
-        children = psutil.Process(self.process.pid).children()
-        return next(child for child in children if words in " ".join(child.cmdline()))
+    def child(self, words: str) -> psutil.Process | None:
+        """The living child whose command line has these words."""
+        children = [child for child in psutil.Process(self.process.pid).children() if lives(child)]
+        return next((child for child in children if words in " ".join(child.cmdline())), None)
 
     def family(self) -> list[psutil.Process]:
         """All processes below it."""
