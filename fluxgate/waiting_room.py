@@ -10,7 +10,6 @@ import html
 import os
 import re
 import signal
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
@@ -24,6 +23,7 @@ from granian.server.embed import Server
 
 from contract.parent import die_with_parent
 from contract.settings import Settings
+from fluxgate.ports import Port, require_free
 from fluxgate.refusal import Refusal
 
 # Connections that wait in the kernel while this process is busy: a sale opens with a burst.
@@ -35,8 +35,14 @@ FRESH_S = 30
 # How long a client may take to send its request's head, and how long that head may be.
 HEAD_TIMEOUT_MS = 10_000
 HEAD_BYTES_MAX = 16_384
-# How long answers under way may take after a signal; with the interpreter's own end this stays below 5 s.
-STOP_S = 3.0
+# How long answers under way may take after a signal. They are in memory; what takes longer is a request half sent.
+STOP_WITHIN_S = 1.0
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+# Letters, digits, dots and hyphens (an international name in its xn-- form), or an IPv6 address: nothing that could
+# end a directive of the content security policy.
+HOST = re.compile(r"[a-z0-9.-]+|\[[0-9a-f:.]+\]")
+NO_STORE = (b"cache-control", b"no-store")
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -53,16 +59,13 @@ class Reply(NamedTuple):
 
 
 def serve(settings: Settings) -> None:
-    """Serve the waiting room until SIGTERM or SIGINT; exit with 1 and one sentence when it cannot start."""
+    """Serve the waiting room until SIGTERM or SIGINT. Raises Refusal when the port is taken or an address is no use."""
     die_with_parent()
-    try:
-        app = make_app(settings)
-        _check_free(settings.host, settings.waiting_room_port)
-    except Refusal as error:
-        print(f"fluxgate waiting-room: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+    app = make_app(settings)
+    # Granian listens with SO_REUSEPORT and would share the port with another server without a word.
+    require_free([Port(settings.host, settings.waiting_room_port, "the waiting room", "FLUXGATE_WAITING_ROOM_PORT")])
     asyncio.run(_serve(app, settings))
-    # Not by way of the interpreter's own end: a connection that outlived STOP_S (a browser's idle one, a request half
+    # Not by way of the interpreter's own end: a connection that is still there (a browser's idle one, a request half
     # sent) would wake Granian's threads inside an interpreter that is being taken apart, and they panic.
     sys.stdout.flush()
     sys.stderr.flush()
@@ -103,7 +106,7 @@ def make_replies(settings: Settings) -> dict[str, Reply]:
         "/waiting_room.js": _cached(
             "text/javascript; charset=utf-8", folder.joinpath("waiting_room.js").read_bytes(), headers
         ),
-        "/livez": _reply(200, b'{"status":"ok"}', [*headers, (b"content-type", b"application/json"), _NO_STORE]),
+        "/livez": _reply(200, b'{"status":"ok"}', [*headers, (b"content-type", b"application/json"), NO_STORE]),
     }
 
 
@@ -125,16 +128,12 @@ def origin_of(url: str) -> str:
     except ValueError:
         host, port, parts = "", None, urlsplit("")
     host = f"[{host}]" if ":" in host else host
-    if parts.scheme not in _DEFAULT_PORTS or parts.username is not None or not _HOST.fullmatch(host):
-        raise Refusal(f"{url!r} is not an http or https address such as https://shop.example.")
-    return f"{parts.scheme}://{host}" + ("" if port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{port}")
-
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-# Letters, digits, dots and hyphens (an international name in its xn-- form), or an IPv6 address: nothing that could
-# end a directive of the content security policy.
-_HOST = re.compile(r"[a-z0-9.-]+|\[[0-9a-f:.]+\]")
-_NO_STORE = (b"cache-control", b"no-store")
+    if parts.scheme not in DEFAULT_PORTS or parts.username is not None or not HOST.fullmatch(host):
+        raise Refusal(
+            f"{url!r}, in FLUXGATE_GATEWAY_URL or FLUXGATE_RETURN_ORIGINS, "
+            "is not an http or https address such as https://shop.example."
+        )
+    return f"{parts.scheme}://{host}" + ("" if port in (None, DEFAULT_PORTS[parts.scheme]) else f":{port}")
 
 
 def _put(page: str, before: str, value: str) -> str:
@@ -168,7 +167,7 @@ def _cached(content_type: str, body: bytes, headers: list[tuple[bytes, bytes]]) 
 
 
 def _text(status: int, sentence: str, headers: list[tuple[bytes, bytes]]) -> Reply:
-    return _reply(status, sentence.encode(), [*headers, (b"content-type", b"text/plain; charset=utf-8"), _NO_STORE])
+    return _reply(status, sentence.encode(), [*headers, (b"content-type", b"text/plain; charset=utf-8"), NO_STORE])
 
 
 def _reply(status: int, body: bytes, headers: list[tuple[bytes, bytes]], etag: bytes = b"") -> Reply:
@@ -179,21 +178,6 @@ def _knows(headers: list[tuple[bytes, bytes]], etag: bytes) -> bool:
     """Whether the client says that it holds this very version (weak comparison, as If-None-Match wants)."""
     given = b",".join(value for name, value in headers if name == b"if-none-match")
     return any(tag.strip().removeprefix(b"W/") in (etag, b"*") for tag in given.split(b","))
-
-
-def _check_free(host: str, port: int) -> None:
-    """Refuse a busy port: Granian listens with SO_REUSEPORT, and would share it with another process unnoticed."""
-    try:
-        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, proto) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            probe.listen()
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise Refusal(
-            f"cannot listen on {host}:{port}: {reason}. Choose another with FLUXGATE_WAITING_ROOM_PORT."
-        ) from None
 
 
 async def _serve(app: App, settings: Settings) -> None:
@@ -217,6 +201,8 @@ async def _serve(app: App, settings: Settings) -> None:
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     server.stop()
-    await asyncio.wait({serving, stopping}, timeout=STOP_S)
+    await asyncio.wait({serving, stopping}, timeout=STOP_WITHIN_S)
     if serving.done():
         serving.result()  # an error that ended it is not kept secret
+    if not stop.is_set():
+        raise RuntimeError("the waiting room's server ended by itself")

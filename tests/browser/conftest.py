@@ -161,7 +161,7 @@ async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
 
 @dataclass
 class Watched:
-    """A page with its clock held still, and everything that went wrong in it."""
+    """A page whose clock stands still unless the test runs it, and everything that went wrong in it."""
 
     page: Page
     faults: list[str]
@@ -170,15 +170,41 @@ class Watched:
     async def run(self, ms: float) -> None:
         await self.page.clock.run_for(int(ms))
 
-    async def asked(self, times: int) -> None:
-        """Wait until the page says that it has asked so often; the clock stands still meanwhile."""
-        how_often = "once" if times == 1 else f"{times} times"
-        await self.page.get_by_text(f"Asked {how_often}, last at").wait_for()
+    async def luck(self, value: float) -> None:
+        """What every throw of the dice will give, from 0 to just below 1."""
+        await self.page.add_init_script(f"Math.random = () => {value}")
 
     async def polls(self) -> list[float]:
         """When the page asked, in milliseconds of its own clock."""
         return await self.page.evaluate("window.polls")
 
+    async def looks(self, within_ms: float = 3000) -> float:
+        """Run the clock until the page asks once more and has the answer; how long it had waited before it asked."""
+        before = await self.polls()
+        for _ in range(STEPS):
+            await self.run(within_ms / STEPS)
+            polls = await self.polls()
+            if len(polls) > len(before):
+                await self.page.get_by_text(
+                    "Asked " + ("once" if len(polls) == 1 else f"{len(polls)} times")
+                ).wait_for()
+                return polls[-1] - before[-1] if before else 0.0
+        raise AssertionError(f"the page did not ask within {within_ms} ms of its own time")
+
+    async def show(self, shown: bool) -> None:
+        """Hide the tab or show it again: headless Chromium itself always says that a page is seen."""
+        await self.page.evaluate(
+            "shown => { Object.defineProperty(document, 'hidden', { value: !shown, configurable: true });"
+            " document.dispatchEvent(new Event('visibilitychange')); }",
+            shown,
+        )
+
+    async def heading(self, text: str) -> None:
+        await self.page.get_by_role("heading", name=text, exact=True).wait_for()
+
+
+# The clock runs in so many steps until a look is due: an answer arrives up to one step later than it was asked for.
+STEPS = 25
 
 RECORD_POLLS = """
 window.polls = [];
@@ -188,7 +214,7 @@ window.fetch = (...given) => { window.polls.push(Date.now()); return real(...giv
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def watched(context: BrowserContext) -> AsyncIterator[Watched]:
+async def watched(context: BrowserContext) -> Watched:
     page = await context.new_page()
     watched = Watched(page, [], set())
     page.on("console", lambda message: watched.faults.append(message.text) if message.type == "error" else None)
@@ -197,4 +223,4 @@ async def watched(context: BrowserContext) -> AsyncIterator[Watched]:
     await page.add_init_script(RECORD_POLLS)
     await page.clock.install(time=0)
     await page.clock.pause_at(1000)
-    yield watched
+    return watched

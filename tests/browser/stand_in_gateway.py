@@ -9,6 +9,7 @@ import html
 import json
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 BUSY = {"status": 200, "headers": {}, "body": {"status": "busy", "retryAfterMs": 10_000, "msg": "Busy"}}
@@ -18,7 +19,7 @@ class StandIn(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     answer = BUSY
     room = "http://localhost/"
-    asked: list[dict[str, object]] = []
+    asked: ClassVar[list[dict[str, object]]] = []
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
@@ -34,7 +35,7 @@ class StandIn(BaseHTTPRequestHandler):
         elif url.path != "/favicon.ico":
             self.reply(200, self.shop(url.path, parse_qs(url.query)), self.referrer_policy(url.query))
         else:
-            self.reply(404, "", {})
+            self.reply(204, "", {})
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
