@@ -35,7 +35,7 @@
 --   5   LIMIT_REACHED    units that one buyer may have
 --   6   SOLD_OUT         units left, fewer than asked for
 --   7   UNKNOWN_PRODUCT  0
---   8   NOT_READY        0: the sale or its stock is missing while the other stands; missing is not zero
+--   8   NOT_READY        0: the sale or its stock is missing or damaged while the other stands; missing is not zero
 --   9   BACKLOGGED       commands waiting
 --   10  FOUND            order record; or "left:total" of the product; or 0 for a read that only wants a token
 --   11  ABSENT           0: no record of that order
@@ -44,6 +44,7 @@
 
 -- @include token_bucket
 -- @include order_record
+-- @include whole
 
 local bucket = KEYS[1]
 local outbox = KEYS[2]
@@ -78,11 +79,13 @@ local level = refilled(stored[1], stored[2], now_us, refill, capacity)
 local sales = {}
 for p = 1, product_count do
     local key = FIXED_KEYS + PER_PRODUCT * (p - 1) + 1
-    local sale = redis.call('HMGET', KEYS[key], 'epoch', 'total', 'limit', 'product')
-    local left = tonumber(redis.call('GET', KEYS[key + 1]))
+    local sale = redis.call('HMGET', KEYS[key], 'epoch', 'total', 'limit', 'product', 'accepted')
+    local stock = redis.call('GET', KEYS[key + 1])
+    local left = whole(stock)
     sales[p] = {
-        key = key, known = sale[1] or left, ready = sale[1] and left, epoch = sale[1], total = sale[2],
-        limit = tonumber(sale[3]) or 0, product = sale[4], left = left, taken = 0, bought = {},
+        key = key, known = sale[1] or stock, epoch = sale[1], total = sale[2], limit = tonumber(sale[3]) or 0,
+        product = sale[4], left = left, taken = 0, bought = {},
+        ready = is_epoch(sale[1]) and whole(sale[2]) and sale[4] and whole(sale[5]) and left,
     }
 end
 
@@ -102,6 +105,7 @@ local results = {}
 local counts = {}
 local charged = {}
 local written = {}
+local new_keys = {}
 local appended = {'kind', 'orders', 'at', now}
 local accepted_orders = {}
 
@@ -181,6 +185,7 @@ for i = 1, order_count do
             end
             record = 'a' .. order_id .. now .. sale.epoch .. payload
             fresh[record_key] = record
+            new_keys[#new_keys + 1] = record_key
             written[#written + 1] = record_key
             written[#written + 1] = record
             appended[#appended + 1] = order_id
@@ -207,6 +212,11 @@ for i = 1, read_count do
     else
         answer('read', 10, string.format('%.0f:%s', sale.left, sale.total))
     end
+end
+
+-- MGET takes a key of another type for none, and MSET would replace it.
+if #new_keys > 0 and redis.call('EXISTS', unpack(new_keys)) > 0 then
+    return redis.error_reply('WRONGTYPE the key of an order record holds something else')
 end
 
 -- 3. Write. From here on nothing can fail.

@@ -20,6 +20,7 @@
 -- Why atomic: the state of the record is what makes the units return once, so both change together or not at all.
 
 -- @include order_record
+-- @include whole
 
 local outbox = KEYS[1]
 local figures = KEYS[2]
@@ -45,25 +46,26 @@ if state ~= 'a' and state ~= 'p' then
 end
 redis.call('XLEN', outbox)
 redis.call('HGET', figures, 'backlog')
-local current = redis.call('HMGET', sale, 'epoch', 'total', 'limit', 'product')
-local left = redis.call('GET', stock)
+local current = redis.call('HMGET', sale, 'epoch', 'total', 'product', 'returned')
+local left = whole(redis.call('GET', stock))
 local bought = tonumber(redis.call('HGET', buyers, buyer))
+local live = left and current[1] == record_epoch(found) and current[2] and current[3] and whole(current[4])
 local clock = redis.call('TIME')
 
 -- The record lives until a worker has told Postgres: as long as it stands, nothing can cancel a second time.
 redis.call('SET', record, 'x' .. string.sub(found, 2))
 -- Units of a closed epoch go back to no stock: the new sale opened with a number of its own.
-if left and current[1] == record_epoch(found) then
+if live then
     redis.call('INCRBY', stock, quantity)
     redis.call('HINCRBY', sale, 'returned', quantity)
     if bought then
         redis.call('HSET', buyers, buyer, math.max(0, bought - tonumber(quantity)))
     end
-    redis.call('PUBLISH', channel, string.format('inventory\t%.0f\t%s\t%s', left + quantity, current[2], current[4]))
+    redis.call('PUBLISH', channel, string.format('inventory\t%.0f\t%s\t%s', left + quantity, current[2], current[3]))
 end
 redis.call('XADD', outbox, '*', 'kind', 'cancelled', 'at', digits(clock[1] * 1000000 + clock[2]),
     order_id, record_epoch(found) .. record_payload(found))
 redis.call('HINCRBY', figures, 'backlog', 1)
 redis.call('HINCRBY', figures, 'cancelled', 1)
-redis.call('PUBLISH', channel, 'order\tcancelled\t' .. order_id .. '\t' .. (current[4] or ''))
+redis.call('PUBLISH', channel, 'order\tcancelled\t' .. order_id .. '\t' .. (current[3] or ''))
 return {1, 1}

@@ -20,6 +20,7 @@
 -- Why atomic: no order may meet the new stock with the old epoch, or the other way round.
 
 -- @include order_record
+-- @include whole
 
 local sale = KEYS[1]
 local stock = KEYS[2]
@@ -38,17 +39,21 @@ redis.call('XLEN', outbox)
 redis.call('HGET', figures, 'backlog')
 redis.call('HGET', sales, product)
 local old = redis.call('HMGET', sale, 'epoch', 'returned')
+local old_epoch = is_epoch(old[1]) and old[1] or '0'
+local old_returned = whole(old[2]) and old[2] or '0'
 -- -1: the stock is lost, so what was left of the old sale cannot be known.
-local old_left = redis.call('GET', stock) or '-1'
+local old_left = redis.call('GET', stock)
+old_left = whole(old_left) and old_left or '-1'
 -- Unique for ever, also after Redis has lost its data, and ascending although clocks step back.
-local epoch = digits(math.max(now_us, (tonumber(old[1]) or 0) + 1))
+local epoch = digits(math.max(now_us, tonumber(old_epoch) + 1))
 
 redis.call('DEL', buyers)
-redis.call('HSET', sale, 'epoch', epoch, 'total', total, 'limit', limit, 'product', product, 'accepted', 0, 'returned', 0)
+redis.call('HSET', sale, 'epoch', epoch, 'total', total, 'limit', limit, 'product', product,
+    'accepted', 0, 'returned', 0)
 redis.call('SET', stock, total)
 redis.call('HSET', sales, product, epoch)
 redis.call('XADD', outbox, '*', 'kind', 'opened', 'at', digits(now_us), 'sale', table.concat({
-    epoch, total, limit, old[1] or '0', old_left, old[2] or '0', product,
+    epoch, total, limit, old_epoch, old_left, old_returned, product,
 }, ':'))
 redis.call('HINCRBY', figures, 'backlog', 1)
 redis.call('PUBLISH', channel, 'inventory\t' .. total .. '\t' .. total .. '\t' .. product)

@@ -8,6 +8,7 @@ from lua.scripts import Client, call
 
 OPEN_SALE_KEYS = ("sale", "stock", "buyers", "outbox", "figures", "sales")
 CANCEL_KEYS = ("outbox", "figures", "record", "sale", "stock", "buyers")
+MARK_LOST_KEYS = ("sale", "stock", "sales")
 SNAPSHOT_KEYS = ("outbox", "sales")
 SALES_SHOWN_MAX = 1000
 PROOF_TTL_S = 300
@@ -80,6 +81,12 @@ async def snapshot(client: Client, keys: LaneKeys) -> Snapshot:
     numbers = [int(value) if value else None for value in reply[1:]]
     sales = [SaleBooks(name, *numbers[5 * i : 5 * i + 5]) for i, name in enumerate(names)]
     return Snapshot(reply[0].decode(), sales)
+
+
+async def mark_lost(client: Client, keys: LaneKeys, product_id: str, epoch: int, total: int) -> bool:
+    """Note a sale that Redis has lost, so that it answers "not ready"; False when Redis knows it after all."""
+    sale, stock, _ = keys.product(product_digest(product_id))
+    return bool(await call(client, "mark_lost", [sale, stock, keys.sales], [product_id, f"{epoch:016d}", total]))
 
 
 async def read_figures(client: Client, keys: LaneKeys | None = None) -> Figures:

@@ -1,6 +1,7 @@
 #!lua
 -- Settle entries of the outbox after the worker's commit: mark the orders, give units of failed orders back, park
--- poison, acknowledge and delete. Whoever deletes the entry applies it; a second settler finds it gone and does nothing.
+-- poison, acknowledge and delete. Whoever deletes the entry applies it; a second settler finds it gone and does
+-- nothing.
 --
 -- KEYS
 --   1  outbox   stream  commands on their way to the workers
@@ -17,13 +18,14 @@
 --   6  outcome_count
 --   7  dead_count
 --   then 2 per entry:   entry id, commands in it
---   then 7 per outcome: entry index, order id, outcome, product index, quantity, buyer, record to keep instead ("": none)
+--   then 7 per outcome: entry index, order id, outcome, product index, quantity, buyer, record to keep ("": its own)
 --        outcome: p persisted, x cancellation told to Postgres, e failed and its units go back, o failed without units
 --   then 6 per dead command: entry index, kind of the entry, its at, name of the field, its value, reason
 -- Returns the number of entries that this call settled
 -- Why atomic: a unit returns, a record changes and an entry vanishes together, so a crash can only repeat all of it.
 
 -- @include order_record
+-- @include whole
 
 local outbox = KEYS[1]
 local dead = KEYS[2]
@@ -52,10 +54,13 @@ end
 local sales = {}
 for p = 1, product_count do
     local key = FIXED_KEYS + PER_PRODUCT * (p - 1) + 1
-    local sale = redis.call('HMGET', KEYS[key], 'epoch', 'total', 'product')
-    local left = redis.call('GET', KEYS[key + 1])
+    local sale = redis.call('HMGET', KEYS[key], 'epoch', 'total', 'product', 'returned')
+    local left = whole(redis.call('GET', KEYS[key + 1]))
     redis.call('HLEN', KEYS[key + 2])
-    sales[p] = {key = key, epoch = sale[1], total = sale[2], product = sale[3] or '', left = tonumber(left), returned = 0}
+    sales[p] = {
+        key = key, epoch = sale[1], total = sale[2], product = sale[3] or '', left = left, returned = 0,
+        live = left and sale[2] and sale[3] and whole(sale[4]),
+    }
 end
 
 local mine = {}
@@ -97,7 +102,7 @@ for i = 1, outcome_count do
         events[#events + 1] = 'order\tfailed\t' .. order_id .. '\t' .. sale.product
         -- A failed order that its buyer cancelled meanwhile has given its units back already.
         local live = own and record_state(record) == 'a'
-        if outcome == 'e' and live and sale.left and sale.epoch == record_epoch(record) then
+        if outcome == 'e' and live and sale.live and sale.epoch == record_epoch(record) then
             sale.left = sale.left + quantity
             sale.returned = sale.returned + quantity
             redis.call('INCRBY', KEYS[sale.key + 1], quantity)

@@ -8,8 +8,10 @@
 -- ARGV
 --   1  product_count
 -- Returns the id of the last entry ever appended, and then 5 values per product:
---   epoch, total, accepted, returned (all "" when the sale is missing), units left ("" when the stock is missing)
+--   epoch, total, accepted, returned, units left; "" for each that is missing or damaged
 -- Why atomic: a comparison with Postgres is exact only if all of it is as of the same entry.
+
+-- @include whole
 
 local outbox = KEYS[1]
 local sales = KEYS[2]
@@ -29,8 +31,9 @@ local books = {last}
 for p = 1, product_count do
     local sale = redis.call('HMGET', KEYS[2 * p + 1], 'epoch', 'total', 'accepted', 'returned')
     for i = 1, 4 do
-        books[#books + 1] = sale[i] or ''
+        books[#books + 1] = whole(sale[i]) and sale[i] or ''
     end
-    books[#books + 1] = redis.call('GET', KEYS[2 * p + 2]) or ''
+    local left = redis.call('GET', KEYS[2 * p + 2])
+    books[#books + 1] = whole(left) and left or ''
 end
 return books

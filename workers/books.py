@@ -19,6 +19,7 @@ import lua
 from contract.messages import OrderAccepted, OrderCancelled, SaleOpened
 
 SaleKey = tuple[str, int]
+LOST_SALE = "Redis has lost the sale"
 
 
 class Books(NamedTuple):
@@ -137,7 +138,7 @@ def _close(key: SaleKey, tally: _Tally, running: lua.SaleBooks | None) -> Books:
     faults: list[str] = [tally.counter_fault]
     difference = 0
     if running is None and left is None:
-        faults.append("Redis has lost the sale")
+        faults.append(LOST_SALE)
     elif left is None:
         faults.append("Redis has lost the stock")
     elif left == -1:

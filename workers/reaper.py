@@ -4,7 +4,8 @@ Consumes  nothing; works every `reaper_every_s`
 Calls     nothing
 Writes    the proof of the lane in Redis, which the gateway exports as a metric
 Emits     nothing
-Fails     loudly in the log when the books do not balance; it repairs nothing that it cannot prove
+Fails     loudly in the log when the books do not balance; it repairs nothing that it cannot prove. A sale that Redis
+          has lost is shut: it answers "not ready" until an operator opens it anew
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import msgspec
 
 import lua
 from contract.transport import Stream
+from workers.books import LOST_SALE
 from workers.consumer import stopped_within, until_it_works
 from workers.proof import prove
 from workers.worker import Context
@@ -34,6 +36,10 @@ async def run_once(context: Context) -> int:
     faulty = [book for book in books if book.fault]
     for book in faulty:
         context.log.error("the books do not balance", **book._asdict())
+        if book.fault == LOST_SALE and await lua.mark_lost(
+            context.redis, context.keys, book.product_id, book.epoch, book.initial
+        ):
+            context.log.error("a sale is shut until it is opened anew", product=book.product_id)
     await lua.publish_proof(context.redis, context.keys, msgspec.json.encode([book._asdict() for book in books]))
     stream = Stream(context.redis, context.keys.outbox, lua.GROUP_OF_ORDERS, "")
     await stream.ensure_group()

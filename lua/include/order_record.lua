@@ -22,6 +22,11 @@ local function record_payload(record)
     return string.sub(record, 70)
 end
 
+-- Whether a stored text can stand in the epoch's column.
+local function is_epoch(text)
+    return text and string.find(text, '^%d+$') and #text == 16
+end
+
 local function digits(number)
     return string.format('%016.0f', number)
 end

@@ -22,7 +22,7 @@ class Workshop:
 
     def __init__(self, context: Context, proving: Context) -> None:
         self.context = context
-        self._proving = proving
+        self.proving = proving
         self.stop = asyncio.Event()
 
     def stream(self, consumer_name: str = "test") -> Stream:
@@ -43,7 +43,7 @@ class Workshop:
 
     async def books(self) -> list[Books]:
         """The books of all sales."""
-        return await prove(self._proving)
+        return await prove(self.proving)
 
     async def rows(self) -> list[Any]:
         """All orders in Postgres."""

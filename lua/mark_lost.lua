@@ -1,0 +1,28 @@
+#!lua
+-- Note a sale that Postgres knows and Redis has lost, without its stock: orders get 503 until it is opened anew, not 404.
+--
+-- KEYS
+--   1  sale   hash    epoch, total, limit, product, accepted, returned
+--   2  stock  string  units left
+--   3  sales  hash    every product of the lane, and its epoch
+-- ARGV
+--   1  product  product id
+--   2  epoch    sale epoch, 16 digits
+--   3  total    units of the sale
+-- Returns 1 when the sale is noted as lost, 0 when Redis knows it after all
+-- Why atomic: an operator may open the sale anew at the same moment, and that must win.
+
+local sale = KEYS[1]
+local stock = KEYS[2]
+local sales = KEYS[3]
+local product = ARGV[1]
+local epoch = ARGV[2]
+local total = ARGV[3]
+
+if redis.call('EXISTS', sale, stock) > 0 then
+    return 0
+end
+redis.call('HLEN', sales)
+redis.call('HSET', sale, 'epoch', epoch, 'total', total, 'limit', 0, 'product', product)
+redis.call('HSET', sales, product, epoch)
+return 1
