@@ -56,16 +56,16 @@ def _throughput(report: Report, axes: Axes) -> None:
             speeds = rates(report, system, connections)
             x = group + (place - (len(systems) - 1) / 2) * width
             label = NAMES[system] if group == 0 else None
-            bar = axes.bar(x, median(speeds), width * 0.92, color=COLOURS[system], label=label)
+            axes.bar(x, median(speeds), width * 0.92, color=COLOURS[system], label=label)
             axes.plot([x] * len(speeds), speeds, "o", color="#0f172a", markersize=2.5)
             times = ratio(report, connections)
             text = f"{median(speeds):,.0f}" + (f"\n{times:.1f} times" if system == "ours" and times else "")
-            axes.bar_label(bar, [text], padding=4, fontsize=8)
+            axes.annotate(text, (x, max(speeds)), (0, 5), textcoords="offset points", ha="center", fontsize=8)
     axes.set_xticks(range(len(groups)), [f"{connections} connections" for connections in groups])
     axes.set_ylabel("orders/s")
-    axes.set_title("Orders per second at the limit: gateway and Valkey on one core", loc="left")
+    axes.set_title("Accepted orders per second at the limit: medians, and every round", loc="left")
     axes.margins(y=0.18)
-    axes.legend(frameon=False, loc="upper left", fontsize=8)
+    _legend_below(axes, len(systems))
 
 
 def _latency(report: Report, axes: Axes) -> None:
@@ -78,6 +78,7 @@ def _latency(report: Report, axes: Axes) -> None:
     marks = [percent for percent, _ in report.open.latency.curve if percent in (50, 90, 99, 99.9, 99.99)]
     axes.set_xticks([_nines(percent) for percent in marks], [f"{percent:g} %" for percent in marks])
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_ylabel("ms, from the due moment")
     axes.set_title(f"Latency at {report.open.offered_per_s:,.0f} orders/s, open model", loc="left")
     axes.legend(frameon=False)
@@ -97,7 +98,11 @@ def _cpu(report: Report, axes: Axes) -> None:
     axes.invert_yaxis()
     axes.set_xlabel("CPU microseconds per accepted order")
     axes.set_title("What one order costs, by process", loc="left")
-    axes.legend(frameon=False, ncols=len(ROLES), fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.18))
+    _legend_below(axes, len(ROLES))
+
+
+def _legend_below(axes: Axes, columns: int) -> None:
+    axes.legend(frameon=False, ncols=columns, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.18))
 
 
 def _nines(percent: float) -> float:

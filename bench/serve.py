@@ -5,12 +5,12 @@ from typing import Literal
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
 
 from bench.loopback import LOOPBACK
-
-# Connections in the kernel's queue, and connections served at once: more than any load of the bench opens.
-BACKLOG = 2048
-CONNECTIONS_MAX = 8192
+from contract.settings import Settings
+from fluxgate.gateway import BACKLOG, HEAD_BYTES_MAX, HEAD_WITHIN_MS
 
 
 def serve(target: str, interface: Literal["asgi", "rsgi"], port: int) -> None:
@@ -23,9 +23,11 @@ def serve(target: str, interface: Literal["asgi", "rsgi"], port: int) -> None:
         workers=1,
         loop=Loops.uvloop,
         http=HTTPModes.http1,
-        websockets=False,
+        http1_settings=HTTP1Settings(header_read_timeout=HEAD_WITHIN_MS, max_buffer_size=HEAD_BYTES_MAX),
+        websockets=True,
         backlog=BACKLOG,
-        backpressure=CONNECTIONS_MAX,
+        backpressure=Settings().connections_max,
+        log_level=LogLevels.warning,
         log_access=False,
         workers_kill_timeout=2,
     ).serve()
