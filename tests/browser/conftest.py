@@ -4,11 +4,9 @@ import asyncio
 import json
 import os
 import shutil
-import socket
 import sys
 import urllib.request
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,16 +15,12 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-ROOT = Path(__file__).parents[2]
+from contract.settings import Settings
+from tests.support.processes import listening, running
+from tests.support.servers import free_port
+
 STAND_IN = Path(__file__).with_name("stand_in_gateway.py")
-SERVE = "from contract.settings import read_settings; from fluxgate.waiting_room import serve; serve(read_settings())"
 START_WITHIN_S = 20.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @dataclass
@@ -78,37 +72,6 @@ class StandIn:
         return await asyncio.to_thread(send)
 
 
-@asynccontextmanager
-async def serving_room(gateway: str, origins: str) -> AsyncIterator[str]:
-    port = free_port()
-    environ = {
-        **os.environ,
-        "FLUXGATE_WAITING_ROOM_PORT": str(port),
-        "FLUXGATE_GATEWAY_URL": gateway,
-        "FLUXGATE_RETURN_ORIGINS": origins,
-    }
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVE, cwd=ROOT, env=environ)
-    try:
-        async with asyncio.timeout(START_WITHIN_S):
-            while not await listens(port):
-                assert process.returncode is None, "the waiting room ended instead of serving"
-                await asyncio.sleep(0.02)  # there is no event for "somebody else listens now"
-        yield f"http://localhost:{port}/"
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def listens(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    await writer.wait_closed()
-    return True
-
-
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -145,10 +108,17 @@ async def shop(stand_ins: tuple[StandIn, StandIn]) -> StandIn:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def room(stand_ins: tuple[StandIn, StandIn]) -> AsyncIterator[str]:
+async def room(stand_ins: tuple[StandIn, StandIn], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     gateway, shop = stand_ins
-    async with serving_room(gateway.url, shop.url) as url:
-        yield url
+    settings = Settings(
+        waiting_room_port=free_port(),
+        gateway_url=gateway.url,
+        return_origins=shop.url,
+        data_dir=tmp_path_factory.mktemp("waiting-room"),
+    )
+    async with running(settings, "waiting-room") as process:
+        await listening(settings.waiting_room_port, process)
+        yield settings.waiting_room_at + "/"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -191,6 +161,11 @@ class Watched:
                 return polls[-1] - before[-1] if before else 0.0
         raise AssertionError(f"the page did not ask within {within_ms} ms of its own time")
 
+    async def first_look(self) -> None:
+        """Open the page's eyes: run the clock past its first look, and wait for the answer."""
+        await self.run(FIRST_LOOK_LATEST_MS)
+        await self.page.get_by_text("Asked once").wait_for()
+
     async def show(self, shown: bool) -> None:
         """Hide the tab or show it again: headless Chromium itself always says that a page is seen."""
         await self.page.evaluate(
@@ -205,6 +180,7 @@ class Watched:
 
 # The clock runs in so many steps until a look is due: an answer arrives up to one step later than it was asked for.
 STEPS = 25
+FIRST_LOOK_LATEST_MS = 2500
 
 RECORD_POLLS = """
 window.polls = [];
