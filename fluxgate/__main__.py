@@ -16,6 +16,9 @@ def main() -> None:
         if error.name is None or error.name.partition(".")[0] in OURS:
             raise
         sys.exit(f"The package {error.name} is not installed in {sys.prefix}: run `make up`, or `pip install -e .`.")
+    except KeyboardInterrupt:
+        # Ctrl-C so early that nothing has started; 130 is what a shell expects then.
+        sys.exit(130)
     command_line()
 
 

@@ -4,8 +4,8 @@ import os
 import pwd
 import shutil
 import signal
-from collections.abc import Sequence
 from asyncio.subprocess import DEVNULL, PIPE, create_subprocess_exec
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
