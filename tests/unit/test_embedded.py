@@ -1,0 +1,121 @@
+"""The embedded servers: found in their wheels, closed to others, found again, durable unless told otherwise."""
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+import asyncpg
+import pytest
+import redis.asyncio
+from redis.exceptions import AuthenticationError
+
+from contract.settings import Settings
+from fluxgate import embedded, postgres
+from fluxgate.process import Identity
+from fluxgate.refusal import Refusal
+from fluxgate.server import wheel_file
+from tests.support.servers import free_port
+from tests.support.system import own_settings
+
+DURABLE = {
+    "appendonly": "yes",
+    "appendfsync": "always",
+    "no-appendfsync-on-rewrite": "no",
+    "maxmemory-policy": "noeviction",
+}
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to run Postgres as somebody else")
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+async def test_valkey_keeps_what_it_confirmed_and_asks_for_its_password(tmp_path: Path) -> None:
+    port = free_port()
+    async with embedded.valkey(tmp_path / "a directory", port) as url:
+        client = redis.asyncio.Redis.from_url(url, decode_responses=True)
+        assert await client.config_get(*DURABLE) == DURABLE
+        await client.set("stock", 7)
+        await client.aclose()
+        stranger = redis.asyncio.Redis(port=port)
+        with pytest.raises(AuthenticationError):
+            await stranger.get("stock")
+        await stranger.aclose()
+    async with embedded.valkey(tmp_path / "a directory", free_port()) as url:
+        client = redis.asyncio.Redis.from_url(url, decode_responses=True)
+        assert await client.get("stock") == "7"
+        await client.aclose()
+
+
+@pytest.mark.slow
+async def test_postgres_keeps_what_it_confirmed_and_asks_for_its_password(tmp_path: Path) -> None:
+    port = free_port()
+    async with embedded.postgres(tmp_path / "a directory", port) as url:
+        connection = await asyncpg.connect(url)
+        assert [await connection.fetchval(f"SHOW {name}") for name in ("fsync", "synchronous_commit")] == ["on", "on"]
+        await connection.execute("CREATE TABLE kept AS SELECT 7 AS stock")
+        await connection.close()
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await asyncpg.connect(f"postgresql://{postgres.USER}:wrong@127.0.0.1:{port}/{postgres.DATABASE}")
+    async with embedded.postgres(tmp_path / "a directory", free_port()) as url:
+        connection = await asyncpg.connect(url)
+        assert await connection.fetchval("SELECT stock FROM kept") == 7
+        await connection.close()
+
+
+@pytest.mark.slow
+@as_root
+@pytest.mark.parametrize("identity", ["namespace", "nobody"])
+async def test_postgres_runs_for_root_with_and_without_user_namespaces(
+    identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if identity == "nobody":
+        monkeypatch.setattr(postgres, "run_to_end", refusing_namespaces(postgres.run_to_end))
+    # The user nobody cannot reach pytest's own directories.
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        server = await postgres.prepare(Path(directory) / "postgres", free_port(), durable=False)
+        assert server.child.identity == identity
+        async with embedded.postgres(Path(directory) / "postgres", free_port(), durable=False) as url:
+            connection = await asyncpg.connect(url)
+            await connection.close()
+
+
+@as_root
+async def test_a_directory_that_nobody_cannot_reach_is_refused_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr(postgres, "run_to_end", refusing_namespaces(postgres.run_to_end))
+    with pytest.raises(Refusal, match="start this as an ordinary user, or set FLUXGATE_POSTGRES_URL"):
+        await postgres.prepare(tmp_path / "postgres", free_port())
+
+
+def refusing_namespaces(run_to_end):
+    async def run(argv, identity, keep_open=()):
+        if identity == "namespace":
+            return 1, "no user namespace is allowed here"
+        return await run_to_end(argv, identity, keep_open)
+
+    return run
+
+
+async def test_only_the_owner_can_read_what_a_server_keeps(tmp_path: Path) -> None:
+    async with embedded.valkey(tmp_path / "valkey", free_port(), durable=False):
+        assert mode(tmp_path / "valkey") == 0o700
+        for name in ("password", "url", "valkey.conf"):
+            assert mode(tmp_path / "valkey" / name) == 0o600
+
+
+async def test_whoever_works_with_the_directory_finds_the_server(tmp_path: Path) -> None:
+    settings = own_settings(tmp_path)
+    assert embedded.resolve(settings) == settings
+    async with embedded.valkey(tmp_path / "valkey", settings.redis_port, durable=False) as url:
+        assert embedded.resolve(settings).redis_url == url
+        assert embedded.resolve(Settings(data_dir=tmp_path, redis_url="redis://mine")).redis_url == "redis://mine"
+
+
+def test_a_missing_wheel_is_a_refusal() -> None:
+    with pytest.raises(Refusal, match="no-such-wheel is not installed"):
+        wheel_file("no_such_wheel", "server", instead="FLUXGATE_REDIS_URL")
