@@ -7,6 +7,7 @@ python -m bench --publish    also writes docs/performance.md and its pictures
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -36,6 +37,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a short run for CI: it fails only on the proof")
     parser.add_argument("--publish", action="store_true", help="also write docs/performance.md and its pictures")
     asked = parser.parse_args()
+    # Asked to end, end as after ctrl-C: stop what was started, remove its data.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console() if sys.stdout.isatty() else Console(width=COLUMNS)
     cpus = usable_cpus()
     placement, facts = place(cpus), machine_facts(len(cpus))
