@@ -18,7 +18,8 @@ local entry_id = ARGV[1]
 redis.call('XLEN', outbox)
 redis.call('HGET', figures, 'backlog')
 local found = redis.call('XRANGE', dead, entry_id, entry_id)
-if #found == 0 then
+-- Half an id finds a whole one, which XDEL would then not delete.
+if #found == 0 or found[1][1] ~= entry_id then
     return 0
 end
 local fields = {}

@@ -127,6 +127,4 @@ class Lane:
 
 def outcome(order: lua.Order, letter: str, entry: int = 0, kept: bytes | str = "") -> lua.Outcome:
     """What became of an order."""
-    return lua.Outcome(
-        entry, order.digest, order.order_id, letter, order.product_id, order.quantity, order.buyer, kept
-    )
+    return lua.Outcome(entry, order.digest, order.order_id, letter, order.product_id, order.quantity, order.buyer, kept)
