@@ -11,6 +11,8 @@ from bench.proof import Proof
 MS = 1000.0
 # The points of a latency curve, in percent: even steps of "one request in ...".
 CURVE = (0.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95, 99.99, 100.0)
+# The roles that share the measured core.
+FRONT = ("gateway", "valkey")
 SUCCESS = b'"success"'
 
 
@@ -156,3 +158,15 @@ def cpu_medians(report: Report, system: str, connections: int) -> dict[str, floa
     runs = [run for run in report.closed if run.system == system and run.connections == connections]
     roles = dict.fromkeys(role for run in runs for role in run.cpu_us)
     return {role: median([run.cpu_us.get(role, 0.0) for run in runs]) for role in roles}
+
+
+def front_ratio(report: Report, connections: int, over: str = "baseline") -> float:
+    """How many times as much CPU of gateway and Valkey an order costs another system; 0 when it was not measured.
+
+    The inverse of the throughput that a core allows, and less shaken by other programs than orders per second.
+    """
+    ours, other = (
+        sum(used for role, used in cpu_medians(report, system, connections).items() if role in FRONT)
+        for system in ("ours", over)
+    )
+    return other / ours if ours else 0.0

@@ -76,6 +76,8 @@ def _markdown(report: Report, pictures: dict[str, str]) -> str:
         "it. All of them are driven by the same generator, in turns. Every accept of Flux-Gate and of the baseline is "
         "answered after `fsync`. *drain* is the time after the last answer until every order was in Postgres.",
         _section(cpu),
+        "*baseline, front* is what gateway and Valkey cost the baseline per order, in multiples of ours: other "
+        "programs on the machine shake it less than the rates.",
         _picture(pictures, "cpu", "CPU per accepted order by process"),
         _section(latency),
         _picture(pictures, "latency", "Latency by percentile"),

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from bench.children import free_ports, running
+from bench.figures import FRONT
 from bench.loopback import LOOPBACK
 from bench.placement import Placement
 from bench.processes import command_line, cpu_by_role, cpu_s, direct_children, pin_tree
@@ -27,7 +28,6 @@ ROLES = {
     "fluxgate gateway": "gateway",
     "fluxgate worker": "worker",
 }
-FRONT = ("gateway", "valkey")
 
 
 @dataclass(frozen=True)

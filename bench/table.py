@@ -1,6 +1,6 @@
 """The report as rows of text: once for the terminal, once for Markdown."""
 
-from bench.figures import Report, cpu_medians, median, rates, ratio
+from bench.figures import Report, cpu_medians, front_ratio, median, rates, ratio
 
 Rows = list[tuple[str, ...]]
 ROLES = ("gateway", "valkey", "worker", "postgres", "rest")
@@ -31,11 +31,15 @@ def limit_rows(report: Report) -> Rows:
 
 
 def cpu_rows(report: Report) -> Rows:
-    """CPU microseconds per accepted order by process, and the generator's per request."""
-    rows: Rows = [("system", "connections", *ROLES, "sum", "generator")]
+    """CPU microseconds per accepted order by process, and the generator's per request.
+
+    The last column: what gateway and Valkey together cost the baseline, in multiples of ours.
+    """
+    rows: Rows = [("system", "connections", *ROLES, "sum", "generator", "baseline, front")]
     for system, connections in _systems(report):
         used = cpu_medians(report, system, connections)
         runs = [run for run in report.closed if (run.system, run.connections) == (system, connections)]
+        times = front_ratio(report, connections) if system == "ours" else 0.0
         rows.append(
             (
                 system,
@@ -44,6 +48,7 @@ def cpu_rows(report: Report) -> Rows:
                 f"{sum(used.values()):.1f}",
                 f"{median([run.generator_us for run in runs]):.1f}"
                 f" ({median([run.generator_share for run in runs]):.0%} of its core)",
+                f"{times:.2f} times" if times else "",
             )
         )
     return rows

@@ -1,6 +1,6 @@
 import pytest
 
-from bench.figures import Closed, Report, cpu_medians, latency, median, percentile, ratio
+from bench.figures import Closed, Report, cpu_medians, front_ratio, latency, median, percentile, ratio
 from bench.placement import place
 from bench.table import limit_rows, verdict
 
@@ -48,6 +48,12 @@ def test_the_ratio_is_median_over_median():
 def test_cpu_is_the_median_of_the_rounds():
     found = report(closed("ours", 100), closed("ours", 300, 1), closed("ours", 200, 2))
     assert cpu_medians(found, "ours", 64) == {"gateway": 2.0}
+
+
+def test_the_front_ratio_is_what_an_order_costs_the_other_system():
+    found = report(closed("ours", 100), closed("baseline", 300))
+    assert front_ratio(found, 64) == 3.0
+    assert front_ratio(report(), 64) == 0
 
 
 def test_the_table_has_a_row_for_every_system():
