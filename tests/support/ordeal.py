@@ -1,0 +1,191 @@
+"""A sale that has to go through a fault: settings for the system, the course of the sale, its end, and the figures."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+import lua
+from bench.books import open_books, reconcile
+from contract.settings import Settings
+from contract.transport import open_redis
+from fluxgate.embedded import resolve
+from tests.support.crowd import Crowd
+from tests.support.history import Row, Verdict, accept_times, back_after_s, check
+from tests.support.http import init
+from tests.support.nemesis import Struck
+from tests.support.system import own_settings
+from tests.support.waiting import until
+from workers.faults import TRANSIENT
+
+# What the project promises: after the death of any process the system sells again by itself within this.
+BACK_WITHIN_S = 10.0
+# A silence that is shorter may be chance, or a busy machine.
+OUTAGE_S = 0.3
+# How long a test waits for something before it gives up. Longer than what is promised, so that it can say by how much
+# the promise was broken.
+GIVE_UP_AFTER_S = 45.0
+# Moderate for two cores that also carry the crowd itself.
+BUYERS_PER_S = 120.0
+# Enough for twice the time promised at that rate, with something left over for the sell-out.
+STOCK = 3_500
+# Accepts before the fault, of the crowd that stands at the door when it happens, and after the recovery.
+BEFORE, AT_THE_DOOR, AFTER = 100, 150, 250
+# More buyers than units at the end, and their connections.
+TOO_MANY, BUYERS_AT_ONCE = 300, 60
+
+
+def sale_settings(data_dir: Path, gateway_processes: int = 2) -> Settings:
+    """Settings for a system of its own that lets everybody in, and remembers keys for longer than any test takes."""
+    return msgspec.structs.replace(
+        own_settings(data_dir),
+        rate_per_s=1_000_000.0,
+        gateway_workers=gateway_processes,
+        idempotency_ttl_s=3_600,
+        reaper_every_s=1.0,
+    )
+
+
+class Figures(NamedTuple):
+    """What a fault came to."""
+
+    fault: str
+    verdict: Verdict
+    # Seconds from the fault until accepts, and rows in Postgres, came again; 0: neither ever paused.
+    accepts_back_s: float
+    rows_back_s: float
+    # The longest that an accepted order had to wait for its row.
+    slowest_row_s: float
+
+
+class Sale:
+    """One sale on a running system, with its crowd."""
+
+    def __init__(self, settings: Settings, product: str, stock: int, run: int) -> None:
+        self.settings = settings
+        self.product = product
+        self.stock = stock
+        self.crowd = Crowd(settings.port, product, run)
+
+    async def open(self) -> None:
+        """Open the sale."""
+        reply = await init(self.settings.port, self.product, self.stock)
+        assert reply.status == 200, reply.body
+
+    async def rows(self) -> list[Row]:
+        """All rows of the sale."""
+        async with open_books(self.settings) as connection:
+            found: list[Any] = await connection.fetch(
+                "SELECT order_id::text, idempotency_key, user_id, state::text, extract(epoch FROM accepted_at)::float,"
+                " extract(epoch FROM persisted_at)::float FROM orders WHERE product_id = $1",
+                self.product,
+            )
+        return [Row(*row) for row in found]
+
+    async def goes_through(self, name: str, strike: Callable[[], Awaitable[Struck]]) -> Figures:
+        """Sell, let the fault happen in front of a crowd, sell on until the last unit; then everything must be right.
+
+        The caller asserts on the figures; here only what keeps the sale from coming to its end is an error.
+        """
+        await self.open()
+        crowd = self.crowd
+        async with crowd.streaming(BUYERS_PER_S):
+            await self._until(lambda: crowd.accepted() >= BEFORE)
+            crowd.rush(AT_THE_DOOR)
+            await self._until(lambda: crowd.accepted() >= BEFORE + AT_THE_DOOR // 4)
+            struck = await strike()
+            await self._until(lambda: crowd.accepted(struck.at) >= AFTER)
+            await until(lambda: self._stored_since(struck.at_epoch), GIVE_UP_AFTER_S)
+            watched_until = time.perf_counter()
+        selling = accept_times(crowd.outcomes)
+        await self.sell_out()
+        await self.drained()
+        rows = await self.rows()
+        watched_until_epoch = struck.at_epoch + watched_until - struck.at
+        return Figures(
+            name,
+            check(crowd.outcomes, rows, self.stock),
+            back_after_s(selling, struck.at, watched_until, OUTAGE_S),
+            back_after_s((row.persisted_at for row in rows), struck.at_epoch, watched_until_epoch, OUTAGE_S),
+            max(row.persisted_at - row.accepted_at for row in rows),
+        )
+
+    async def sell_out(self) -> None:
+        """More buyers than units are left come for the rest of it."""
+        accepted = check(self.crowd.outcomes, [], self.stock).accepted
+        await self.crowd.buy_up(self.stock - accepted + TOO_MANY, BUYERS_AT_ONCE)
+
+    async def drained(self) -> None:
+        """Wait until nothing waits for a worker any more."""
+        redis = open_redis(resolve(self.settings))
+
+        async def empty() -> bool:
+            keys = lua.LaneKeys(0)
+            return (await lua.read_figures(redis)).backlog == 0 and await redis.xlen(keys.outbox) == 0
+
+        try:
+            await until(empty, GIVE_UP_AFTER_S)
+        finally:
+            await redis.aclose()
+
+    async def proven_by_the_reaper(self) -> None:
+        """Wait until the reaper has published books in which this sale has sold everything, and is right."""
+        redis = open_redis(resolve(self.settings))
+
+        async def proven() -> bool:
+            books = msgspec.json.decode(await lua.read_proof(redis, lua.LaneKeys(0)) or b"[]")
+            own = [book for book in books if book["product_id"] == self.product]
+            return [(book["sold"], book["fault"]) for book in own] == [(self.stock, "")]
+
+        try:
+            await until(proven, GIVE_UP_AFTER_S)
+        finally:
+            await redis.aclose()
+
+    async def _until(self, true: Callable[[], bool]) -> None:
+        async def asked() -> bool:
+            return true()
+
+        await until(asked, GIVE_UP_AFTER_S)
+
+    async def _stored_since(self, since_epoch: float) -> bool:
+        try:
+            rows = await self.rows()
+        except TRANSIENT:
+            return False
+        return sum(row.accepted_at > since_epoch for row in rows) >= AFTER
+
+
+async def books_fault(settings: Settings) -> str:
+    """What `fluxgate reconcile --json` finds wrong, or finds itself unable to tell; empty when the books balance."""
+    said = await asyncio.to_thread(reconcile, settings)
+    return "" if said.balanced else str(said)
+
+
+def show(figures: list[Figures], console: Console) -> None:
+    """The table that operators want."""
+    table = Table(title="A sale under SIGKILL")
+    table.add_column("killed")
+    numbers = (
+        "requests",
+        "accepted",
+        "rows",
+        "indeterminate",
+        "recovered",
+        "lost",
+        "duplicated",
+        "oversold",
+        "unexpected",
+    )
+    for name in (*numbers, "accepts back", "rows back", "slowest row"):
+        table.add_column(name, justify="right")
+    for item in figures:
+        counts = [f"{getattr(item.verdict, name):,}" for name in numbers]
+        times = [f"{seconds:.2f} s" for seconds in item[2:]]
+        table.add_row(item.fault, *counts, *times)
+    console.print(table)
