@@ -1,5 +1,6 @@
 """Composition root of the gateway: settings, parts, the table of routes, the application."""
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -7,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route
 from starlette.websockets import WebSocket
 
 import lua
@@ -18,13 +19,13 @@ from contract.transport import Asker, open_redis
 from gateway import health, orders, sales
 from gateway.admission import Admission
 from gateway.events import Events
-from gateway.gate import Gate, Handler, make_redirect, send_reply, serve
+from gateway.gate import Gate, Handler, make_redirect, send_denial, send_reply, serve
 from gateway.head import read_head
 from gateway.metrics import Meter
-from gateway.replying import refusal
+from gateway.replying import Reply, refusal
 from gateway.room import Pacer, Shelf
 from gateway.visitors import Visitors
-from gateway.watching import watch_events
+from gateway.watching import refuse_plain, watch_events
 
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/order", orders.place_order),
@@ -37,9 +38,14 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/readyz", health.readyz),
     ("GET", "/metrics", health.metrics),
     ("GET", "/openapi.json", health.openapi),
+    ("GET", "/events", refuse_plain),
     ("GET", "/", health.signpost),
 )
-"""Every route but the WebSocket: method, path, handler."""
+"""Every route: method, path, handler. A WebSocket to /events goes to `watch_events`."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_BAD_PATH = refusal(400, "The path contains control characters; no route and no id has any.")
+_NO_ROUTE = refusal(404, "There is no such route; they are described at /openapi.json.")
 
 REDIS_CONNECTIONS = 8
 LISTEN_S = 86_400.0
@@ -65,12 +71,17 @@ def build_app(settings: Settings) -> Application:
         if kind == "http":
             if scope["path"] == "/order" and scope["method"] == "POST":
                 await serve(gate, "/order", orders.place_order, scope, receive, send)
+            elif _CONTROL.search(scope["path"]):
+                # The router's patterns end before a last line feed, so `/livez%0A` would pass for `/livez`.
+                await send_reply(_BAD_PATH, read_head(scope).request_id, scope, send)
             else:
                 await others(scope, receive, send)
         elif kind == "lifespan":
             await _lifespan(gate, receive, send)
+        elif scope["path"] == "/events":
+            await watch_events(gate, WebSocket(scope, receive, send))
         else:
-            await others(scope, receive, send)
+            await send_denial(_NO_ROUTE, read_head(scope).request_id, send)
 
     return app
 
@@ -98,11 +109,6 @@ def make_gate(settings: Settings) -> Gate:
 
 def _router(gate: Gate) -> Application:
     routes: list[BaseRoute] = [Route(path, _Endpoint(gate, path, handler), methods=[m]) for m, path, handler in ROUTES]
-
-    async def events(socket: WebSocket) -> None:
-        await watch_events(gate, socket)
-
-    routes.append(WebSocketRoute("/events", events))
     app = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_allowed})
     app.router.redirect_slashes = False
     return app
@@ -119,20 +125,25 @@ class _Endpoint:
 
 
 async def _not_found(request: Request, _error: Exception) -> Response:
-    return _Refused(404, "There is no such route; they are described at /openapi.json.", request)
+    return _Refused(_NO_ROUTE, request)
 
 
 async def _not_allowed(request: Request, error: Exception) -> Response:
-    allow = error.headers["Allow"] if isinstance(error, HTTPException) and error.headers else ""
-    return _Refused(405, f"This route takes {allow}, not {request.method[:16]}.", request, (b"allow", allow.encode()))
+    allow = (
+        ", ".join(sorted(error.headers["Allow"].split(", ")))
+        if isinstance(error, HTTPException) and error.headers
+        else ""
+    )
+    message = f"This route takes {allow}, not {request.method[:16]}."
+    return _Refused(refusal(405, message, (b"allow", allow.encode())), request)
 
 
 class _Refused(Response):
     """A refusal of the router's, in the form that our own have."""
 
-    def __init__(self, status: int, message: str, request: Request, *headers: tuple[bytes, bytes]) -> None:
-        super().__init__(status_code=status)
-        self._reply = refusal(status, message, *headers)
+    def __init__(self, reply: Reply, request: Request) -> None:
+        super().__init__(status_code=reply.status)
+        self._reply = reply
         self._head = read_head(request.scope)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

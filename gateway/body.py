@@ -16,7 +16,7 @@ CLOSE = (b"connection", b"close")
 
 
 class Disconnected(Exception):
-    """The client has gone before its body was whole; nobody is there to answer."""
+    """The client has gone before its body was whole, or has broken its framing."""
 
 
 async def read_body(head: Head, receive: Any, timeout_s: float) -> bytes | Reply:

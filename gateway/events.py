@@ -18,39 +18,37 @@ from contract.telemetry import get_logger
 WATCHERS_MAX = 10_000
 PENDING_MAX = 1_000
 """News that may wait for one watcher; beyond it the watcher is too slow to be served."""
+Subject = tuple[str, str, str]
+"""What a piece of news is about: its kind, the state that it tells of, and the product or order."""
 RESUBSCRIBE_FIRST_S = 0.1
 RESUBSCRIBE_MAX_S = 5.0
 
 
-class TooSlow(Exception):
-    """The watcher has fallen too far behind."""
-
-
 class Watcher:
-    """One watcher: the products that it follows (none: all), and the orders whose ids it knows."""
+    """One watcher: the products that it follows (none: all), and the orders whose ids it knows.
+
+    `too_slow` is set once it has fallen too far behind to be served.
+    """
 
     def __init__(self, products: Iterable[str], orders: Iterable[str]) -> None:
         self.products = frozenset(products)
         self.orders = frozenset(orders)
-        self._pending: dict[tuple[str, str], dict[str, Any]] = {}
+        self.too_slow = asyncio.Event()
+        self._pending: dict[Subject, dict[str, Any]] = {}
         self._ready = asyncio.Event()
-        self._too_slow = False
 
-    def offer(self, key: tuple[str, str], news: dict[str, Any]) -> None:
-        """Keep news for this watcher; news of the same key replaces what waits."""
-        if len(self._pending) >= PENDING_MAX and key not in self._pending:
-            self._too_slow = True
+    def offer(self, subject: Subject, news: dict[str, Any]) -> None:
+        """Keep news for this watcher; news of the same subject replaces what waits."""
+        if len(self._pending) >= PENDING_MAX and subject not in self._pending:
+            self.too_slow.set()
         else:
-            self._pending[key] = news
-        self._ready.set()
+            self._pending[subject] = news
+            self._ready.set()
 
     async def next(self) -> bytes:
-        """The next news as JSON. Raises TooSlow."""
+        """The next news as JSON."""
         await self._ready.wait()
-        if self._too_slow:
-            raise TooSlow
-        key = next(iter(self._pending))
-        news = self._pending.pop(key)
+        news = self._pending.pop(next(iter(self._pending)))
         if not self._pending:
             self._ready.clear()
         return msgspec.json.encode(news)
@@ -71,15 +69,17 @@ class Events:
         """How many watch now."""
         return len(self._watchers)
 
-    async def watch(self, watcher: Watcher) -> bool:
-        """Begin to serve a watcher; False when there are too many. Returns once the subscription stands."""
-        if len(self._watchers) >= WATCHERS_MAX:
-            return False
+    @property
+    def is_full(self) -> bool:
+        """True while no more can watch."""
+        return len(self._watchers) >= WATCHERS_MAX
+
+    async def watch(self, watcher: Watcher) -> None:
+        """Begin to serve a watcher. Returns once the subscription stands."""
         self._watchers.add(watcher)
         if self._listening is None:
             self._listening = asyncio.create_task(self._listen())
         await self._subscribed.wait()
-        return True
 
     async def unwatch(self, watcher: Watcher) -> None:
         """Stop serving a watcher; the last one ends the subscription."""
@@ -109,7 +109,7 @@ class Events:
         news = {"type": "inventory", "productId": product_id, "available": left, "quantity": total}
         for watcher in self._watchers:
             if not watcher.products or product_id in watcher.products:
-                watcher.offer(("inventory", product_id), news)
+                watcher.offer(("inventory", "", product_id), news)
 
     def _order(self, product_id: str, state: str, order_id: str) -> None:
         # Whoever knows an order's id may look at it and cancel it, so the id goes only to those who know it already.
@@ -117,9 +117,9 @@ class Events:
         own = {**news, "orderId": order_id}
         for watcher in self._watchers:
             if order_id in watcher.orders:
-                watcher.offer((order_id, state), own)
+                watcher.offer(("own", state, order_id), own)
             elif not watcher.orders and (not watcher.products or product_id in watcher.products):
-                watcher.offer((product_id, state), news)
+                watcher.offer(("order", state, product_id), news)
 
     async def _listen(self) -> None:
         pause_s = RESUBSCRIBE_FIRST_S

@@ -11,16 +11,17 @@ from contract.settings import Settings
 from contract.telemetry import get_logger
 from contract.transport import Asker
 from gateway.admission import Admission
-from gateway.body import Disconnected
+from gateway.body import CLOSE, Disconnected
 from gateway.events import Events
 from gateway.head import Head, read_head
 from gateway.metrics import Meter
 from gateway.negotiation import prefers_json
-from gateway.replying import NO_STORE, Reply, not_ready, overloaded, refusal, retry_after
+from gateway.replying import NO_STORE, Header, Reply, not_ready, overloaded, refusal, retry_after
 from gateway.room import Pacer, Shelf
 from gateway.visitors import Visitors
 
 URL_LENGTH_MAX = 2048
+_CUT_SHORT = refusal(400, "The body ended before it was whole, or its chunks are malformed. Nothing was taken.", CLOSE)
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,10 @@ async def serve(gate: Gate, route: str, handler: Handler, scope: Any, receive: A
     except Overloaded:
         answer = overloaded()
     except Disconnected:
+        # Most often nobody is there to read this; but a client that broke its own framing is, and silence from us
+        # would make the server answer 500 for it.
         gate.meter.count(route, 499, 0.0)
+        await send_reply(_CUT_SHORT, head.request_id, scope, send)
         return
     except Exception:
         get_logger().exception("a bug", route=route, request_id=head.request_id.decode())
@@ -91,9 +95,19 @@ async def serve(gate: Gate, route: str, handler: Handler, scope: Any, receive: A
 
 async def send_reply(answer: Reply, request_id: bytes, scope: Any, send: Any) -> None:
     """Send a reply whole; the body is left out where the method asks for the head only."""
-    headers = [*answer.headers, (b"content-length", b"%d" % len(answer.body)), (b"x-request-id", request_id)]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.start", "status": answer.status, "headers": _headers(answer, request_id)})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
+
+
+async def send_denial(answer: Reply, request_id: bytes, send: Any) -> None:
+    """Send a reply in the place of accepting a WebSocket."""
+    headers = _headers(answer, request_id)
+    await send({"type": "websocket.http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": answer.body})
+
+
+def _headers(answer: Reply, request_id: bytes) -> list[Header]:
+    return [*answer.headers, (b"content-length", b"%d" % len(answer.body)), (b"x-request-id", request_id)]
 
 
 def _refused(head: Head, scope: Any) -> Reply | None:

@@ -10,6 +10,8 @@ from gateway.replying import Reply, refusal
 KEY_LENGTH_MAX = 255
 _VISIBLE = re.compile(rb"[!-~]{1,%d}" % KEY_LENGTH_MAX)
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
+_WITHOUT_HOST = ("1", "1.0")
+"""HTTP/1.0 as Granian names it, and as ASGI does: its clients need not send a Host."""
 _process = secrets.token_hex(4)
 _numbers = itertools.count(1)
 
@@ -31,8 +33,8 @@ class Head(NamedTuple):
 def read_head(scope: Any) -> Head:
     """Read the head of an ASGI scope. `refused` is the reply to give when the framing is not sound."""
     keys: list[bytes] = []
-    content_type = accept = forwarded_for = request_id = b""
-    lengths = hosts = encodings = 0
+    content_type = accept = forwarded_for = request_id = host = encoding = b""
+    lengths = hosts = 0
     length = -1
     for name, value in scope["headers"]:
         if name == b"content-type":
@@ -44,21 +46,26 @@ def read_head(scope: Any) -> Head:
             keys.append(value)
         elif name == b"host":
             hosts += 1
+            host = value
         elif name == b"accept":
             accept = accept + b"," + value if accept else value
         elif name == b"x-request-id":
             request_id = value
         elif name == b"transfer-encoding":
-            encodings += 1
+            encoding = encoding + b"," + value if encoding else value
         elif name == b"x-forwarded-for":
             forwarded_for = forwarded_for + b"," + value if forwarded_for else value
     if not request_id or not _REQUEST_ID.fullmatch(request_id):
         request_id = b"%s-%x" % (_process.encode(), next(_numbers))
     refused = None
-    if hosts != 1 and not (hosts == 0 and scope["http_version"] == "1.0"):
+    # Granian puts an empty Host where a request has none.
+    if hosts > 1 or (not host and scope["http_version"] not in _WITHOUT_HOST):
         refused = refusal(400, "Send exactly one Host header.")
-    elif encodings and lengths:
-        refused = refusal(400, "Send Content-Length or Transfer-Encoding, not both.")
+    elif encoding:
+        if lengths:
+            refused = refusal(400, "Send Content-Length or Transfer-Encoding, not both.")
+        elif encoding.strip().lower() != b"chunked":
+            refused = refusal(400, "The only Transfer-Encoding that is taken here is chunked.")
     return Head(request_id, keys, content_type, length, accept, forwarded_for, refused)
 
 

@@ -36,7 +36,7 @@ async def readyz(call: Call) -> Reply:
 
 async def metrics(call: Call) -> Reply:
     """GET /metrics: this process's counts; the lane's figures too while Redis answers."""
-    families = list(call.gate.meter.families(str(os.getpid())))
+    families = list(call.gate.meter.families(str(os.getpid()), call.gate.events.watchers))
     try:
         with as_not_ready():
             figures = await lua.read_figures(call.gate.redis, call.gate.admission.keys)

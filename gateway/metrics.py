@@ -34,7 +34,7 @@ class Meter:
         self._seconds[route][bisect_left(BUCKETS_S, seconds)] += 1
         self._sums[route] += seconds
 
-    def families(self, process: str) -> Iterable[Any]:
+    def families(self, process: str, watchers: int) -> Iterable[Any]:
         """The counts as metric families; `process` tells gateway processes on one port apart."""
         requests = CounterMetricFamily(
             "fluxgate_http_requests", "Answered requests.", labels=["route", "status", "process"]
@@ -53,6 +53,9 @@ class Meter:
                 buckets.append((bound, total))
             seconds.add_metric([route, process], buckets, self._sums[route])
         yield seconds
+        watching = GaugeMetricFamily("fluxgate_event_watchers", "Watchers of events.", labels=["process"])
+        watching.add_metric([process], watchers)
+        yield watching
 
 
 def render(families: Iterable[Any]) -> bytes:

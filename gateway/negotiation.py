@@ -3,7 +3,6 @@
 from functools import lru_cache
 
 ACCEPTS_REMEMBERED = 256
-_KINDS = {b"application/json": b"json", b"application/problem+json": b"json", b"text/html": b"html"}
 
 
 @lru_cache(ACCEPTS_REMEMBERED)

@@ -1,0 +1,58 @@
+"""Fixtures of the gateway's tests: one gateway for a whole module, and a sale that must come out of a test whole."""
+
+from collections.abc import AsyncIterator
+from itertools import count
+from pathlib import Path
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from contract.settings import Settings
+from contract.transport import open_redis
+from tests.support.http import init
+from tests.support.processes import running_gateway
+from tests.support.selling import Sale
+from tests.support.servers import Servers
+
+BODY_TIMEOUT_S = 0.5
+UNITS = 10
+_numbers = count(1)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_gateway(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Settings]:
+    """A gateway process for all tests of a module, on data that was empty at first; slow bodies soon tire it."""
+    settings = Settings(
+        redis_url=servers.redis_url,
+        postgres_url=servers.postgres_url,
+        data_dir=tmp_path_factory.mktemp("gateway"),
+        rate_per_s=100_000,
+        body_timeout_s=BODY_TIMEOUT_S,
+    )
+    redis = open_redis(settings)
+    await redis.flushall()
+    await redis.aclose()
+    async with running_gateway(settings) as served:
+        yield served
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def sale(shared_gateway: Settings) -> Sale:
+    """A sale of UNITS units that no other test knows."""
+    product = f"product-{next(_numbers)}"
+    assert (await init(shared_gateway.port, product, UNITS)).status == 200
+    return Sale(shared_gateway.port, product, UNITS)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def whole_sale(sale: Sale) -> AsyncIterator[Sale]:
+    """A sale of which the test may sell nothing: what it sends must not cost a unit."""
+    yield sale
+    assert await sale.left() == sale.units
+
+
+@pytest.fixture
+def narrow(settings: Settings, tmp_path: Path) -> Settings:
+    """Settings whose bucket holds one token and gains none while a test runs."""
+    return msgspec.structs.replace(settings, rate_per_s=0.001, burst=1)

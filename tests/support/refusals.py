@@ -1,0 +1,24 @@
+"""What every refusal owes a client: a 4xx of our own form, a sentence that helps, and the request's id."""
+
+from tests.support.http import Response
+
+SENTENCE_MIN = 20
+
+
+def refused(response: Response | None, *statuses: int) -> str:
+    """Check a refusal that our code made, and give its sentence."""
+    assert response is not None, "the server closed the connection without an answer"
+    assert response.status in statuses, response
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["x-request-id"]
+    document = response.json()
+    if document == {"error": "Missing Idempotency Key"}:
+        return document["error"]
+    assert document["status"] == "error"
+    assert len(document["msg"]) >= SENTENCE_MIN, document
+    return document["msg"]
+
+
+def unread(response: Response | None) -> None:
+    """Check the refusal of a request that the server itself could not read: 4xx, or the connection is closed."""
+    assert response is None or 400 <= response.status < 500, response
