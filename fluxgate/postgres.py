@@ -20,7 +20,7 @@ DATABASE = "fluxgate"
 # Workers take a few connections each, people with psql the rest; every one more costs memory.
 CONNECTIONS_MAX = 50
 # A fast shutdown ends all sessions and writes one checkpoint.
-STOP_WITHIN_S = 1.2
+STOP_WITHIN_S = 1.4
 INSTEAD = "FLUXGATE_POSTGRES_URL"
 
 

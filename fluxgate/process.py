@@ -24,6 +24,8 @@ PROBE_EVERY_S = 0.02
 PROBE_WITHIN_S = 2.0
 # Postgres may refuse its first start after it was killed, while the last of its old processes are still going.
 START_ATTEMPTS = 3
+# How long a child that runs on its own may take to end; nobody waits for it with a watch in the hand.
+ALONE_STOP_WITHIN_S = 10.0
 # How long a killed process may take to be gone; only a process stuck in the kernel takes longer.
 KILLED_WITHIN_S = 2.0
 # How long a program that ends by itself may run. initdb takes a second, and on a slow disk half a minute.
@@ -46,7 +48,7 @@ class Child:
     # None: our own environment.
     environ: Mapping[str, str] | None = None
     identity: Identity = "same"
-    # What asks it to end, and how long it may take before it is killed.
+    # What asks it to end, and how much time is kept for that when everything has to end together.
     stop_signal: signal.Signals = signal.SIGTERM
     stop_within_s: float = 1.0
 
@@ -121,12 +123,12 @@ async def bring_up(child: Child, log: Path, keep_open: Sequence[int] = ()) -> Pr
     raise AssertionError("the last attempt returns or raises")
 
 
-async def stop(child: Child, process: Process, within_s: float | None = None) -> bool:
+async def stop(child: Child, process: Process, within_s: float) -> bool:
     """Ask a child to end, and kill it when it does not; nothing of it is left then. True when it ended by itself."""
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(child.stop_signal)
     try:
-        async with asyncio.timeout(child.stop_within_s if within_s is None else within_s):
+        async with asyncio.timeout(within_s):
             await process.wait()
         in_time = True
     except TimeoutError:
@@ -171,7 +173,7 @@ async def running(child: Child, log: Path) -> AsyncGenerator[Process]:
     try:
         yield process
     finally:
-        await stop(child, process)
+        await stop(child, process, ALONE_STOP_WITHIN_S)
 
 
 async def run_to_end(argv: Sequence[str], identity: Identity, keep_open: Sequence[int] = ()) -> tuple[int, str]:

@@ -29,6 +29,8 @@ BACKOFF_MAX_S = 5.0
 STEADY_AFTER_S = 10.0
 # From this death in a row on, the last lines of the log are shown: one death may be chance, three are not.
 DEATHS_BEFORE_LOG = 3
+# One ctrl-C ends everything within 5 s; this leaves the rest for our own end on a busy machine.
+STOP_WITHIN_S = 4.2
 # A log may grow to this; then it becomes `<name>.log.1` and starts again. One child thus takes 20 MB at most.
 LOG_BYTES_MAX = 10_000_000
 
@@ -72,16 +74,24 @@ class Supervisor:
             await asyncio.wait(starts)
             raise
 
-    async def stop(self) -> None:
-        """Stop the children that were started together together, the last first, and kill those that take too long."""
-        for stage in reversed(self._stages):
+    async def stop(self, within_s: float = STOP_WITHIN_S) -> None:
+        """Stop stage by stage, the last first, and kill what is not gone in time.
+
+        A stage may use all the time there is but what is kept for the stages after it.
+        """
+        deadline = time.monotonic() + within_s
+        while self._stages:
+            *later_stages, stage = self._stages
+            kept_s = sum(max((kept.child.stop_within_s for kept in later), default=0.0) for later in later_stages)
             keepers = [kept.keeper for kept in stage if kept.keeper is not None]
             for keeper in keepers:
                 keeper.cancel()
             if keepers:
                 await asyncio.wait(keepers)
-            await asyncio.gather(*(self._stop(kept) for kept in stage))
-        self._stages.clear()
+            left_s = max(0.0, deadline - kept_s - time.monotonic())
+            await asyncio.gather(*(self._stop(kept, left_s) for kept in stage))
+            # Not before: `kill` has to find those that are being stopped.
+            self._stages.pop()
 
     def kill(self) -> None:
         """Kill every child at once. `stop` still has to be awaited, and finds nothing left to wait for."""
@@ -114,9 +124,9 @@ class Supervisor:
         kept.keeper = asyncio.create_task(self._keep(kept))
         kept.keeper.add_done_callback(self._keeper_ended)
 
-    async def _stop(self, kept: Kept) -> None:
-        if not await stop(kept.child, kept.process):
-            self._say(f"{kept.child.name} did not end within {kept.child.stop_within_s:g} s and was killed.")
+    async def _stop(self, kept: Kept, within_s: float) -> None:
+        if not await stop(kept.child, kept.process, within_s):
+            self._say(f"{kept.child.name} did not end in time and was killed.")
 
     async def _keep(self, kept: Kept) -> None:
         while True:

@@ -22,8 +22,8 @@ from fluxgate.supervisor import Supervisor
 from fluxgate.urls import place
 from sql import apply_schema
 
-# The stages stop one after the other, and all of it has 5 s: the gateway with its requests in flight, then the
-# workers, then the servers (their own times are in valkey.py and postgres.py, the longer one is 1.2 s).
+# Kept for these when everything stops: for the gateway's requests in flight, and for a worker's batch in flight. With
+# the 1.4 s that valkey.py and postgres.py keep, this is what the supervisor has for all of them.
 GATEWAY_STOP_WITHIN_S = 2.0
 WORKER_STOP_WITHIN_S = 0.8
 EMBEDDED = " (embedded)"

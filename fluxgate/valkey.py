@@ -15,7 +15,7 @@ from fluxgate.server import Server, own_directory, password, wheel_file, write_p
 # fault of ours ends in a refused write, which takes nothing, and not in the kernel killing some process of the machine.
 MEMORY_MAX = "1gb"
 # The stop time covers one last fsync of the append-only file.
-STOP_WITHIN_S = 1.2
+STOP_WITHIN_S = 1.4
 # How long one question may take; a server that is loading its data says so at once.
 ANSWER_WITHIN_S = 2.0
 

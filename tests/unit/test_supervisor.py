@@ -16,6 +16,8 @@ from fluxgate.supervisor import BACKOFF_FIRST_S, BACKOFF_MAX_S, Supervisor, back
 from tests.support.system import lives
 from tests.support.waiting import until
 
+WAIT = "while :; do sleep 0.05; done"
+
 
 class Stage:
     """A supervisor with what it says, and children that are one shell command each."""
@@ -107,9 +109,7 @@ async def test_start_returns_when_all_are_ready(stage: Stage) -> None:
 
 
 async def test_what_was_started_last_stops_first(stage: Stage) -> None:
-    note = (
-        f"trap 'echo %s >> {stage.directory}/ends; exit' TERM; touch {stage.directory}/%s; while :; do sleep 0.05; done"
-    )
+    note = f"trap 'echo %s >> {stage.directory}/ends; exit' TERM; touch {stage.directory}/%s; {WAIT}"
     for name in ("first", "second", "third"):
         await stage.supervisor.start(stage.child(name, note % (name, name), ready=stage.wrote(name)))
     await stage.supervisor.stop()
@@ -117,13 +117,24 @@ async def test_what_was_started_last_stops_first(stage: Stage) -> None:
 
 
 async def test_a_child_that_does_not_listen_is_killed_with_its_children(stage: Stage) -> None:
-    deaf = f"trap '' TERM; (trap '' TERM; exec sleep 60) & touch {stage.directory}/up; while :; do sleep 0.05; done"
-    await stage.supervisor.start(stage.child("deaf", deaf, ready=stage.wrote("up"), stop_within_s=0.2))
+    deaf = f"trap '' TERM; (trap '' TERM; exec sleep 60) & touch {stage.directory}/up; {WAIT}"
+    await stage.supervisor.start(stage.child("deaf", deaf, ready=stage.wrote("up")))
     child = psutil.Process(stage.supervisor.pids()["deaf"])
     family = [child, *child.children(recursive=True)]
-    await stage.supervisor.stop()
-    assert stage.said == ["deaf did not end within 0.2 s and was killed."]
+    await stage.supervisor.stop(within_s=0.2)
+    assert stage.said == ["deaf did not end in time and was killed."]
     await gone(family)
+
+
+async def test_a_stage_leaves_the_others_their_time(stage: Stage) -> None:
+    polite = f"trap 'sleep 0.3; touch {stage.directory}/ended; exit' TERM; touch {stage.directory}/1; {WAIT}"
+    await stage.supervisor.start(stage.child("polite", polite, stage.wrote("1"), stop_within_s=2.0))
+    await stage.supervisor.start(
+        stage.child("deaf", f"trap '' TERM; touch {stage.directory}/2; {WAIT}", stage.wrote("2"))
+    )
+    await stage.supervisor.stop(within_s=2.5)
+    assert stage.said == ["deaf did not end in time and was killed."]
+    assert (stage.directory / "ended").exists()
 
 
 async def test_what_a_dead_child_left_behind_is_swept_away(stage: Stage) -> None:
