@@ -7,7 +7,7 @@
   const WAIT_DEFAULT_MS = 5000; // when an answer names no time
   const WAIT_JITTER = 0.2; // a crowd told "in 5 s" must not come back in one second
   const BACKOFF_MS = [2000, 60_000]; // between looks while nobody answers, with full jitter
-  const SOLD_OUT_MS = 30_000; // units come back now and then: look seldom
+  const SELDOM_MS = 30_000; // sold out, or a buyer who stays although there is room: no hurry, and no room wasted
   const HIDDEN_MS = 60_000; // nobody sees this tab: look seldom
   const SHOWN_MS = [0, 1000]; // somebody sees it again: look soon
   const ANSWER_MAX_MS = 10_000; // a slower answer counts as none
@@ -146,7 +146,7 @@
     if (response.ok && answer.status === "open") return room(wait);
     if (response.ok && answer.status === "sold_out") {
       say("sold_out");
-      return plan(Math.max(wait, SOLD_OUT_MS));
+      return plan(Math.max(wait, SELDOM_MS));
     }
     say(response.ok || response.status === 429 ? "busy" : "away");
     // Retry-After is a promise not to come sooner: its jitter only adds.
@@ -174,7 +174,7 @@
   function room(wait) {
     if (document.hidden || !$("auto").checked) {
       say("ready");
-      plan(wait);
+      plan(Math.max(wait, SELDOM_MS));
       notBefore = 0;
       return;
     }

@@ -110,14 +110,16 @@ async def shop(stand_ins: tuple[StandIn, StandIn]) -> StandIn:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def room(stand_ins: tuple[StandIn, StandIn], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     gateway, shop = stand_ins
+    port = free_port()
     settings = Settings(
-        waiting_room_port=free_port(),
+        waiting_room_port=port,
         gateway_url=gateway.url,
-        return_origins=shop.url,
+        # Its own origin too, as where shop and waiting room share one: then it must not send anybody to itself.
+        return_origins=f"{shop.url} http://localhost:{port}",
         data_dir=tmp_path_factory.mktemp("waiting-room"),
     )
     async with running(settings, "waiting-room") as process:
-        await listening(settings.waiting_room_port, process)
+        await listening(port, process)
         yield settings.waiting_room_at + "/"
 
 
