@@ -36,6 +36,10 @@ async def _replay_dead(lane: Lane) -> None:
     await lua.replay_dead(lane.redis, lane.keys, "1-1")
 
 
+async def _mark_lost(lane: Lane) -> None:
+    await lua.mark_lost(lane.redis, lane.keys, "unknown", 1_700_000_000_000_000, 1)
+
+
 async def _snapshot(lane: Lane) -> None:
     await lua.snapshot(lane.redis, lane.keys)
 
@@ -64,6 +68,7 @@ TOUCHED: list[tuple[Play, str]] = [
     (_cancel, "outbox, figures, record, sale, stock, buyers"),
     (_settle, "outbox, dead, figures, sale, stock, buyers, record"),
     (_replay_dead, "outbox, dead, figures"),
+    (_mark_lost, "sales"),
     (_snapshot, "outbox, sales, sale, stock"),
 ]
 CASES = [
