@@ -30,7 +30,7 @@ STEADY_AFTER_S = 10.0
 # From this death in a row on, the last lines of the log are shown: one death may be chance, three are not.
 DEATHS_BEFORE_LOG = 3
 # One ctrl-C ends everything within 5 s; this leaves the rest for our own end on a busy machine.
-STOP_WITHIN_S = 4.2
+STOP_WITHIN_S = 4.0
 # A log may grow to this; then it becomes `<name>.log.1` and starts again. One child thus takes 20 MB at most.
 LOG_BYTES_MAX = 10_000_000
 

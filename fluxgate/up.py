@@ -24,7 +24,7 @@ from sql import apply_schema
 
 # Kept for these when everything stops: for the gateway's requests in flight, and for a worker's batch in flight. With
 # the 1.4 s that valkey.py and postgres.py keep, this is what the supervisor has for all of them.
-GATEWAY_STOP_WITHIN_S = 2.0
+GATEWAY_STOP_WITHIN_S = 1.8
 WORKER_STOP_WITHIN_S = 0.8
 EMBEDDED = " (embedded)"
 
