@@ -36,7 +36,7 @@ async def place_order(call: Call) -> Reply:
     key = idempotency_key(call.head.keys)
     if not isinstance(key, str):
         return key
-    body = await read_body(call.head, call.receive, call.gate.settings.body_timeout_s)
+    body = await read_body(call.head, call.receive, call.gate.patience)
     if not isinstance(body, bytes):
         return body
     wanted = decode_body(call.head, body, _decoder, EXAMPLE)
@@ -117,7 +117,7 @@ def _explain(call: Call, answer: Answer) -> Reply:
         case Status.THROTTLED:
             return divert(call, answer.detail)
         case Status.SOLD_OUT:
-            return _SOLD_OUT if not answer.detail else _too_few(answer.detail)
+            return _too_few(answer.detail) if answer.detail > 0 else _SOLD_OUT
         case Status.REPLAYED:
             document = {"status": "ignored", "msg": "Duplicate request", "orderId": answer.detail.decode()}
             return reply(200, document, _REPLAYED)
