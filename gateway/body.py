@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from gateway.head import Head
+from gateway.patience import Patience
 from gateway.replying import Reply, refusal
 
 SALE_BODY_MAX = 16 * 1024
@@ -19,29 +20,29 @@ class Disconnected(Exception):
     """The client has gone before its body was whole, or has broken its framing."""
 
 
-async def read_body(head: Head, receive: Any, timeout_s: float) -> bytes | Reply:
+async def read_body(head: Head, receive: Any, patience: Patience) -> bytes | Reply:
     """The whole body, or the reply to a body that is too large or too slow. Raises Disconnected."""
     if head.content_length > SALE_BODY_MAX:
         return _too_large()
-    message = None
-    chunks: list[bytes] = []
-    size = 0
+    wait = patience.begin()
     try:
-        async with asyncio.timeout(timeout_s):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Disconnected
-                chunk = message.get("body", b"")
-                size += len(chunk)
-                if size > SALE_BODY_MAX:
-                    return _too_large()
-                chunks.append(chunk)
-                if not message.get("more_body", False):
-                    break
-    except TimeoutError:
-        return refusal(408, f"The body did not arrive within {timeout_s:g} seconds.", CLOSE)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        body = b""
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            chunk = message.get("body", b"")
+            body = body + chunk if body else chunk
+            if len(body) > SALE_BODY_MAX:
+                return _too_large()
+            if not message.get("more_body", False):
+                return body
+    except asyncio.CancelledError:
+        if not wait.expired:
+            raise
+        return refusal(408, f"The body did not arrive within {patience.limit_s:g} seconds.", CLOSE)
+    finally:
+        wait.end()
 
 
 def decode_body(head: Head, body: bytes, decoder: msgspec.json.Decoder[T], example: str) -> T | Reply:

@@ -16,6 +16,7 @@ from gateway.events import Events
 from gateway.head import Head, read_head
 from gateway.metrics import Meter
 from gateway.negotiation import prefers_json
+from gateway.patience import Patience
 from gateway.replying import NO_STORE, Header, Reply, not_ready, overloaded, refusal, retry_after
 from gateway.room import Pacer, Shelf
 from gateway.visitors import Visitors
@@ -35,6 +36,7 @@ class Gate:
     meter: Meter
     visitors: Visitors
     asker: Asker
+    patience: Patience
     pacer: Pacer
     shelf: Shelf
     redirect: Reply

@@ -44,7 +44,7 @@ async def open_sale(call: Call) -> Reply:
     """POST /init: open a sale, or close the running one and open it anew. Never throttled: it is the operator's."""
     if not _may_administer(call):
         return _FORBIDDEN
-    body = await read_body(call.head, call.receive, call.gate.settings.body_timeout_s)
+    body = await read_body(call.head, call.receive, call.gate.patience)
     if not isinstance(body, bytes):
         return body
     sale = decode_body(call.head, body, _decoder, EXAMPLE)

@@ -101,6 +101,7 @@ if order_count + status_count > 0 then
 end
 
 -- 2. Decide, in memory.
+local watched = redis.call('PUBSUB', 'NUMSUB', channel)[2] > 0
 local results = {}
 local counts = {}
 local charged = {}
@@ -190,7 +191,9 @@ for i = 1, order_count do
             written[#written + 1] = record
             appended[#appended + 1] = order_id
             appended[#appended + 1] = sale.epoch .. payload
-            accepted_orders[#accepted_orders + 1] = 'order\taccepted\t' .. order_id .. '\t' .. sale.product
+            if watched then
+                accepted_orders[#accepted_orders + 1] = 'order\taccepted\t' .. order_id .. '\t' .. sale.product
+            end
         end
     end
 end
@@ -251,7 +254,7 @@ end
 for name, count in pairs(counts) do
     redis.call('HINCRBY', figures, name, count)
 end
-if #events > 0 and redis.call('PUBSUB', 'NUMSUB', channel)[2] > 0 then
+if watched and #events > 0 then
     redis.call('PUBLISH', channel, table.concat(events, '\n') .. '\n' .. table.concat(accepted_orders, '\n'))
 end
 

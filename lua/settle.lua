@@ -8,18 +8,20 @@
 --   2  dead     stream  commands that no worker can handle, with the reason
 --   3  figures  hash    running totals of the lane, and its backlog
 --   then 3 per product: sale (hash), stock (string), buyers (hash: units by buyer)
---   then 1 per outcome: order record (string)
+--   then 1 per persisted order, and 1 per other outcome: order record (string)
 -- ARGV
 --   1  channel        events are published here
 --   2  group          consumer group of the worker
 --   3  ttl_ms         milliseconds that a settled record is kept
 --   4  product_count
 --   5  entry_count
---   6  outcome_count
---   7  dead_count
---   then 2 per entry:   entry id, commands in it
---   then 7 per outcome: entry index, order id, outcome, product index, quantity, buyer, record to keep ("": its own)
---        outcome: p persisted, x cancellation told to Postgres, e failed and its units go back, o failed without units
+--   6  persisted_count
+--   7  outcome_count
+--   8  dead_count
+--   then 2 per entry:           entry id, commands in it
+--   then 3 per persisted order: entry index, order id, product index
+--   then 7 per other outcome:   entry index, order id, outcome, product index, quantity, buyer, record to keep ("": own)
+--        outcome: x cancellation told to Postgres, e failed and its units go back, o failed without units
 --   then 6 per dead command: entry index, kind of the entry, its at, name of the field, its value, reason
 -- Returns the number of entries that this call settled
 -- Why atomic: a unit returns, a record changes and an entry vanishes together, so a crash can only repeat all of it.
@@ -35,12 +37,15 @@ local group = ARGV[2]
 local ttl_ms = ARGV[3]
 local product_count = tonumber(ARGV[4])
 local entry_count = tonumber(ARGV[5])
-local outcome_count = tonumber(ARGV[6])
-local dead_count = tonumber(ARGV[7])
+local persisted_count = tonumber(ARGV[6])
+local outcome_count = tonumber(ARGV[7])
+local dead_count = tonumber(ARGV[8])
 
-local FIXED_KEYS, FIXED_ARGV, PER_PRODUCT, PER_ENTRY, PER_OUTCOME, PER_DEAD = 3, 7, 3, 2, 7, 6
+local FIXED_KEYS, FIXED_ARGV, PER_PRODUCT, PER_ENTRY, PER_PERSISTED, PER_OUTCOME, PER_DEAD = 3, 8, 3, 2, 3, 7, 6
 local records_from = FIXED_KEYS + PER_PRODUCT * product_count
-local outcomes_from = FIXED_ARGV + PER_ENTRY * entry_count
+local others_from = records_from + persisted_count
+local persisted_from = FIXED_ARGV + PER_ENTRY * entry_count
+local outcomes_from = persisted_from + PER_PERSISTED * persisted_count
 local dead_from = outcomes_from + PER_OUTCOME * outcome_count
 
 -- Read everything first: a key of the wrong type raises before anything has been written.
@@ -48,8 +53,12 @@ redis.call('XLEN', dead)
 redis.call('XLEN', outbox)
 local backlog = tonumber(redis.call('HGET', figures, 'backlog')) or 0
 local records = {}
+if persisted_count > 0 then
+    records = redis.call('MGET', unpack(KEYS, records_from + 1, records_from + persisted_count))
+end
+local others = {}
 for i = 1, outcome_count do
-    records[i] = redis.call('GET', KEYS[records_from + i])
+    others[i] = redis.call('GET', KEYS[others_from + i])
 end
 local sales = {}
 for p = 1, product_count do
@@ -75,24 +84,33 @@ for e = 1, entry_count do
     end
 end
 
+local watched = redis.call('PUBSUB', 'NUMSUB', channel)[2] > 0
 local events = {}
 local persisted, failed = 0, 0
+for i = 1, persisted_count do
+    local at = persisted_from + PER_PERSISTED * (i - 1)
+    if mine[tonumber(ARGV[at + 1])] then
+        persisted = persisted + 1
+        local record = records[i]
+        -- A cancelled record keeps its state, and has no end until Postgres knows of the cancellation too.
+        if record and record_state(record) == 'a' and record_order_id(record) == ARGV[at + 2] then
+            redis.call('SET', KEYS[records_from + i], 'p' .. string.sub(record, 2), 'PX', ttl_ms)
+        end
+        if watched then
+            local product = sales[tonumber(ARGV[at + 3])].product
+            events[#events + 1] = 'order\tpersisted\t' .. ARGV[at + 2] .. '\t' .. product
+        end
+    end
+end
 for i = 1, outcome_count do
     local at = outcomes_from + PER_OUTCOME * (i - 1)
     local order_id, outcome, quantity = ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 5])
-    local record = records[i]
+    local record = others[i]
     local own = record and record_order_id(record) == order_id
-    local key = KEYS[records_from + i]
+    local key = KEYS[others_from + i]
     local sale = sales[tonumber(ARGV[at + 4])]
     if not mine[tonumber(ARGV[at + 1])] then
         own = false
-    elseif outcome == 'p' then
-        persisted = persisted + 1
-        events[#events + 1] = 'order\tpersisted\t' .. order_id .. '\t' .. sale.product
-        -- A cancelled record keeps its state, and has no end until Postgres knows of the cancellation too.
-        if own and record_state(record) == 'a' then
-            redis.call('SET', key, 'p' .. string.sub(record, 2), 'PX', ttl_ms)
-        end
     elseif outcome == 'x' then
         if own then
             redis.call('PEXPIRE', key, ttl_ms)
@@ -144,7 +162,7 @@ for p = 1, product_count do
         events[#events + 1] = string.format('inventory\t%.0f\t%s\t%s', sale.left, sale.total, sale.product)
     end
 end
-if #events > 0 and redis.call('PUBSUB', 'NUMSUB', channel)[2] > 0 then
+if watched and #events > 0 then
     redis.call('PUBLISH', channel, table.concat(events, '\n'))
 end
 return settled

@@ -56,21 +56,29 @@ async def settle(
     Gives how many of them this call settled; the others had been settled before, and nothing of theirs is applied.
     """
     products: dict[str, int] = {}
-    record_keys: list[str] = []
-    args: list[Any] = []
-    for entry in entries:
-        args += entry
+    of_persisted: list[str] = []
+    of_others: list[str] = []
+    persisted: list[Any] = []
+    others: list[Any] = []
     for item in outcomes:
         product = products.setdefault(item.product_id, len(products) + 1)
-        record_keys.append(keys.order(item.digest))
-        args += (item.entry + 1, item.order_id, item.outcome, product, item.quantity, item.buyer, item.kept)
-    for corpse in dead:
-        args += (corpse.entry + 1, *corpse[1:])
+        if item.outcome == PERSISTED:
+            of_persisted.append(keys.order(item.digest))
+            persisted += (item.entry + 1, item.order_id, product)
+        else:
+            of_others.append(keys.order(item.digest))
+            others += (item.entry + 1, item.order_id, item.outcome, product, item.quantity, item.buyer, item.kept)
     every = [keys.outbox, keys.dead, keys.figures]
     for product_id in products:
         every += keys.product(product_digest(product_id))
-    counts = [len(products), len(entries), len(outcomes), len(dead)]
-    return await call(client, "settle", every + record_keys, [keys.events, group, ttl_s * 1000, *counts, *args])
+    counts = [len(products), len(entries), len(of_persisted), len(of_others), len(dead)]
+    args: list[Any] = [keys.events, group, ttl_s * 1000, *counts]
+    for entry in entries:
+        args += entry
+    args += persisted + others
+    for corpse in dead:
+        args += (corpse.entry + 1, *corpse[1:])
+    return await call(client, "settle", every + of_persisted + of_others, args)
 
 
 async def replay_dead(client: Client, keys: LaneKeys, entry_id: str) -> bool:
