@@ -52,7 +52,7 @@ def format_status(now: Figures, before: Figures, passed_s: float) -> str:
 
 def _stock(figures: Figures) -> str:
     if not figures.sales:
-        return "none, no sale is open"
+        return "none"
     if len(figures.sales) <= SALES_NAMED_MAX:
         return ", ".join(f"{product} {left:,} of {total:,}" for product, left, total in figures.sales)
     left, total = sum(sale[1] for sale in figures.sales), sum(sale[2] for sale in figures.sales)
