@@ -70,6 +70,7 @@ class _Tally:
     sold: int = 0
     gone: int = 0
     held: int = 0
+    failing: int = 0
     oversold: int = 0
     counter_fault: str = ""
 
@@ -92,9 +93,8 @@ def compare(
             before.closed_left, before.closed_returned = sale.closed_left, sale.closed_returned
     _add_transit(tallies, transit, states)
     running = {(sale.product_id, sale.epoch): sale for sale in snapshot.sales if sale.epoch is not None}
-    for key, sale in running.items():
-        tally = tallies.setdefault(key, _Tally())
-        tally.initial = sale.total if tally.initial is None else tally.initial
+    for key in running:
+        tallies.setdefault(key, _Tally())
     return [_close(key, tally, running.get(key)) for key, tally in sorted(tallies.items())]
 
 
@@ -116,9 +116,11 @@ def _from_row(row: Mapping[str, Any]) -> _Tally:
 
 def _add_transit(tallies: dict[SaleKey, _Tally], transit: Transit, states: Mapping[str, str]) -> None:
     for order_id, accepted in transit.accepted.items():
+        tally = tallies.setdefault((accepted.order.product_id, accepted.epoch), _Tally())
         if order_id not in states:
-            tally = tallies.setdefault((accepted.order.product_id, accepted.epoch), _Tally())
             tally.held += accepted.order.quantity
+        elif states[order_id] == "failed":
+            tally.failing += accepted.order.quantity
     for order_id, cancelled in transit.cancelled.items():
         tally = tallies.setdefault((cancelled.order.product_id, cancelled.epoch), _Tally())
         state = states.get(order_id)
@@ -134,14 +136,17 @@ def _close(key: SaleKey, tally: _Tally, running: lua.SaleBooks | None) -> Books:
     left = running.left if running else tally.closed_left
     given_back = running.returned or 0 if running else tally.closed_returned
     returned = tally.gone - given_back
-    initial = tally.initial or 0
     faults: list[str] = [tally.counter_fault]
+    initial = tally.initial
+    if initial is None:
+        faults.append("Postgres does not know the sale, and nothing on its way will tell it")
+        initial = (running.total if running else None) or 0
     difference = 0
     if running is None and left is None:
         faults.append(LOST_SALE)
     elif left is None:
         faults.append("Redis has lost the stock")
-    elif left == -1:
+    elif left == -1 and not running:
         left = None  # the stock was lost before the sale was closed: what was left then, nobody can know
     else:
         difference = initial - (left + tally.held + tally.sold + returned)
@@ -149,6 +154,11 @@ def _close(key: SaleKey, tally: _Tally, running: lua.SaleBooks | None) -> Books:
             faults.append(f"{abs(difference)} units are {'nowhere' if difference > 0 else 'in two places'}")
         if running and initial - left != (running.accepted or 0) - given_back:
             faults.append(f"Redis has {left} left, but took {running.accepted} and gave {given_back} back")
+    if returned < 0:
+        faults.append(f"Redis gave {-returned} units back that Postgres has as sold")
+    elif running and returned > tally.failing:
+        # A running sale gets its units back at once; those of a failed order, when its entry is settled.
+        faults.append(f"{returned - tally.failing} units were taken back, and have not come back to the stock")
     oversold = tally.oversold + max(0, tally.sold + tally.held - initial)
     if oversold:
         faults.append(f"{oversold} units oversold")
