@@ -17,7 +17,6 @@ from tests.support.ordeal import (
     STOCK,
     Figures,
     Sale,
-    books_fault,
     sale_settings,
 )
 from tests.support.system import System, running_system, started
@@ -45,8 +44,9 @@ async def stands(system: System, sale: Sale, figures: Figures) -> None:
     verdict = figures.verdict
     assert verdict.faults == (), "\n".join(verdict.faults)
     assert (verdict.accepted, verdict.rows) == (STOCK, STOCK)
-    assert await books_fault(system.settings) == ""
+    assert await sale.reconciled() == ""
     await sale.proven_by_the_reaper()
+    assert sale.complaints() == []
     assert system.process.returncode is None, system.says()
 
 
