@@ -1,5 +1,6 @@
 """Composition root of the gateway: settings, parts, the table of routes, the application."""
 
+import asyncio
 import gc
 import re
 from collections.abc import Awaitable, Callable
@@ -22,6 +23,7 @@ from gateway.admission import Admission
 from gateway.events import Events
 from gateway.gate import Gate, Handler, make_redirect, send_denial, send_reply, serve
 from gateway.head import read_head
+from gateway.meters import publish_forever
 from gateway.metrics import Meter
 from gateway.patience import Patience
 from gateway.replying import Reply, refusal
@@ -171,7 +173,11 @@ async def _lifespan(gate: Gate, receive: Any, send: Any) -> None:
     await receive()
     await send({"type": "lifespan.startup.complete"})
     get_logger().info("gateway serves", port=gate.settings.port)
+    # Alone on its port, a process answers for itself.
+    publishing = asyncio.create_task(publish_forever(gate)) if gate.settings.gateway_workers > 1 else None
     await receive()
+    if publishing is not None:
+        publishing.cancel()
     await gate.events.close()
     await gate.asker.close()
     await gate.admission.close()

@@ -1,13 +1,13 @@
 """Operations: GET /livez, /readyz, /metrics, /openapi.json, and / as a signpost."""
 
 import asyncio
-import os
 from typing import Any, cast
 
 import lua
 from contract.errors import NotReady
 from gateway.gate import Call
-from gateway.metrics import CONTENT_TYPE, lane_families, render
+from gateway.meters import all_tallies, own_tally
+from gateway.metrics import CONTENT_TYPE, lane_families, process_families, render
 from gateway.openapi import DOCUMENT
 from gateway.redis_faults import as_not_ready
 from gateway.replying import NO_STORE, Reply, refusal, reply
@@ -35,15 +35,19 @@ async def readyz(call: Call) -> Reply:
 
 
 async def metrics(call: Call) -> Reply:
-    """GET /metrics: this process's counts; the lane's figures too while Redis answers."""
-    families = list(call.gate.meter.families(str(os.getpid()), call.gate.events.watchers))
+    """GET /metrics: the counts of all gateway processes on this port, and the lane's figures.
+
+    While Redis is away: this process's counts alone, which are still worth reading; /readyz tells the rest.
+    """
+    families = list(process_families([own_tally(call.gate)]))
     try:
+        families = list(process_families(await all_tallies(call.gate)))
         with as_not_ready():
             figures = await lua.read_figures(call.gate.redis, call.gate.admission.keys)
             proof = await lua.read_proof(call.gate.redis, call.gate.admission.keys)
         families += lane_families(figures, proof)
     except NotReady:
-        pass  # what this process has counted is still worth reading, and /readyz tells the rest
+        pass
     return Reply(200, ((b"content-type", CONTENT_TYPE), NO_STORE), render(families))
 
 

@@ -3,9 +3,11 @@
 The sale lane counts into plain numbers and a list of buckets; Prometheus's objects are made when somebody asks.
 """
 
+import time
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -34,28 +36,45 @@ class Meter:
         self._seconds[route][bisect_left(BUCKETS_S, seconds)] += 1
         self._sums[route] += seconds
 
-    def families(self, process: str, watchers: int) -> Iterable[Any]:
-        """The counts as metric families; `process` tells gateway processes on one port apart."""
-        requests = CounterMetricFamily(
-            "fluxgate_http_requests", "Answered requests.", labels=["route", "status", "process"]
-        )
-        for (route, status), count in self._requests.items():
-            requests.add_metric([route, str(status), process], count)
-        yield requests
-        seconds = HistogramMetricFamily(
-            "fluxgate_http_request_duration_seconds", "Time to answer.", labels=["route", "process"]
-        )
-        for route, counts in self._seconds.items():
-            total = 0
-            buckets: list[tuple[str, float]] = []
-            for bound, count in zip((*map(str, BUCKETS_S), "+Inf"), counts, strict=True):
-                total += count
-                buckets.append((bound, total))
-            seconds.add_metric([route, process], buckets, self._sums[route])
-        yield seconds
-        watching = GaugeMetricFamily("fluxgate_event_watchers", "Watchers of events.", labels=["process"])
-        watching.add_metric([process], watchers)
-        yield watching
+    def tally(self, process: str, watchers: int) -> "Tally":
+        """All counts as they are now; `process` tells gateway processes on one port apart."""
+        requests = [(route, status, count) for (route, status), count in self._requests.items()]
+        return Tally(process, time.time(), requests, dict(self._seconds), dict(self._sums), watchers)
+
+
+class Tally(msgspec.Struct):
+    """The counts of one process at one moment (seconds since 1970)."""
+
+    process: str
+    at: float
+    requests: list[tuple[str, int, int]]
+    # Requests by route and bucket of BUCKETS_S, each counted in its own bucket only.
+    seconds: dict[str, list[int]]
+    sums: dict[str, float]
+    watchers: int
+
+
+def process_families(tallies: list[Tally]) -> Iterable[Any]:
+    """The counts of processes as metric families."""
+    requests = CounterMetricFamily(
+        "fluxgate_http_requests", "Answered requests.", labels=["route", "status", "process"]
+    )
+    seconds = HistogramMetricFamily(
+        "fluxgate_http_request_duration_seconds", "Time to answer.", labels=["route", "process"]
+    )
+    watching = GaugeMetricFamily("fluxgate_event_watchers", "Watchers of events.", labels=["process"])
+    for tally in tallies:
+        for route, status, count in tally.requests:
+            requests.add_metric([route, str(status), tally.process], count)
+        for route, counts in tally.seconds.items():
+            seconds.add_metric([route, tally.process], _cumulated(counts), tally.sums[route])
+        watching.add_metric([tally.process], tally.watchers)
+    return [requests, seconds, watching]
+
+
+def _cumulated(counts: list[int]) -> list[tuple[str, float]]:
+    bounds = (*map(str, BUCKETS_S), "+Inf")
+    return list(zip(bounds, map(float, accumulate(counts)), strict=True))
 
 
 def render(families: Iterable[Any]) -> bytes:

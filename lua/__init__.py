@@ -2,6 +2,7 @@
 
 from lua.admit import Answer, Limits, Order, Read, Status, Verdict, admit
 from lua.keys import ANSWERS_PREFIX, GROUP_OF_ORDERS, LaneKeys, lane_of, questions_key
+from lua.meters import forget_meters, publish_meter, read_meters
 from lua.sales import (
     CancelStatus,
     Figures,
@@ -53,12 +54,15 @@ __all__ = [
     "Verdict",
     "admit",
     "cancel",
+    "forget_meters",
     "lane_of",
     "mark_lost",
     "open_sale",
+    "publish_meter",
     "publish_proof",
     "questions_key",
     "read_figures",
+    "read_meters",
     "read_proof",
     "read_stock",
     "replay_dead",

@@ -14,6 +14,7 @@
     {lane:N}:events           channel inventory and order events
     fluxgate:questions:<who>  stream  questions for a worker
     fluxgate:answers:<id>     stream  the answers to one gateway process
+    fluxgate:meters           hash    gateway process -> its latest counts, as JSON
     fluxgate:secret           string  keys the digest of idempotency keys, so that order ids cannot be guessed
 
 No text of a user is ever part of a key: products, clients and idempotency keys enter as digests.
@@ -22,6 +23,7 @@ No text of a user is ever part of a key: products, clients and idempotency keys 
 from hashlib import blake2b
 
 SECRET = "fluxgate:secret"  # noqa: S105 - the name of the key, not a secret
+METERS = "fluxgate:meters"
 ANSWERS_PREFIX = "fluxgate:answers:"
 GROUP_OF_ORDERS = "orders"
 

@@ -1,0 +1,23 @@
+"""The counts of gateway processes that share a port, kept where each of them can answer for all."""
+
+from typing import Any, cast
+
+from lua.keys import METERS
+from lua.scripts import Client
+
+
+async def publish_meter(client: Client, process: str, meter: bytes) -> None:
+    """Keep the latest counts of one process."""
+    await cast(Any, client).hset(METERS, process, meter)
+
+
+async def read_meters(client: Client) -> dict[str, bytes]:
+    """The latest counts of every process, by its name."""
+    found: dict[bytes, bytes] = await cast(Any, client).hgetall(METERS)
+    return {process.decode(): meter for process, meter in found.items()}
+
+
+async def forget_meters(client: Client, processes: list[str]) -> None:
+    """Drop the counts of processes that have ended."""
+    if processes:
+        await cast(Any, client).hdel(METERS, *processes)
