@@ -1,14 +1,14 @@
 """Every setting of Flux-Gate, typed, checked once, and passed down as one value.
 
-This is the only module that reads the environment. A setting comes from, in this order: the environment,
-`<NAME>_FILE` (the setting's value is the content of that file, for secrets), the file `.env` in the working
-directory, the default below. `.env.example` lists exactly these fields; a test keeps the two equal.
+This is the only module that reads the environment. A setting comes from, in this order: the environment, the file
+`.env` in the working directory, the default below; in both of the first it may be given as `<NAME>_FILE`, a file whose
+content is the value, for secrets. `.env.example` lists exactly these fields; a test keeps the two equal.
 """
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
@@ -117,14 +117,17 @@ def read_settings(environ: Mapping[str, str] | None = None, dotenv: Path | None 
     `environ` defaults to the process's environment, `dotenv` to `.env` in the working directory. Raises
     SettingsError with one sentence that names the variable at fault.
     """
-    given = {**_read_dotenv(dotenv or Path(".env")), **(os.environ if environ is None else environ)}
+    given: Mapping[str, str] = os.environ if environ is None else environ
+    sources: tuple[Mapping[str, str], ...] = (given, _read_dotenv(dotenv or Path(".env")), {})
     values: dict[str, str] = {}
     for field in Settings.__struct_fields__:
         name = PREFIX + field.upper()
-        if name in given:
-            values[field] = given[name]
-        elif name + "_FILE" in given:
-            values[field] = _read_secret(name + "_FILE", Path(given[name + "_FILE"]))
+        source = next((source for source in sources if name in source or name + "_FILE" in source), sources[-1])
+        if name in source:
+            # Empty means the default, also where a later source says otherwise: so a child reads what its parent did.
+            values[field] = source[name]
+        elif name + "_FILE" in source:
+            values[field] = _read_text(name + "_FILE", Path(source[name + "_FILE"])).strip()
     settings = _convert({field: value for field, value in values.items() if value != ""})
     _check(settings)
     return settings
@@ -147,8 +150,9 @@ def _convert(values: dict[str, str]) -> Settings:
     except msgspec.ValidationError as error:
         reason, _, where = str(error).partition(" - at `$.")
         field = where.rstrip("`")
-        name = PREFIX + field.upper() if field else "a setting"
-        raise SettingsError(f"{name} cannot be {values.get(field, '')!r}: {reason[0].lower()}{reason[1:]}.") from None
+        choices = get_args(get_type_hints(Settings).get(field)) if reason.startswith("Invalid enum") else ()
+        reason = f"expected {' or '.join(choices)}" if choices else f"{reason[:1].lower()}{reason[1:]}"
+        raise SettingsError(f"{PREFIX}{field.upper()} cannot be {values.get(field, '')!r}: {reason}.") from None
 
 
 def _decode_path(wanted: type, value: object) -> object:
@@ -160,8 +164,7 @@ def _decode_path(wanted: type, value: object) -> object:
 def _check(settings: Settings) -> None:
     for field in ("waiting_room_url", "gateway_url"):
         url: str = getattr(settings, field)
-        parts = urlsplit(url)
-        if url and (parts.scheme not in ("http", "https") or not parts.netloc or any(c <= " " for c in url)):
+        if url and not _is_web_url(url):
             raise SettingsError(f"{PREFIX}{field.upper()} must be an absolute http or https URL, not {url!r}.")
     if settings.env == "production" and len(settings.admin_key) < 16:
         raise SettingsError(
@@ -169,18 +172,28 @@ def _check(settings: Settings) -> None:
         )
 
 
-def _read_secret(name: str, path: Path) -> str:
+def _is_web_url(url: str) -> bool:
     try:
-        return path.read_text().strip()
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc) and all(c > " " for c in url)
+
+
+def _read_text(name: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise SettingsError(f"{name} names {str(path)!r}, which cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{name} names {str(path)!r}, which is not text in UTF-8.") from None
 
 
 def _read_dotenv(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     values: dict[str, str] = {}
-    for line in path.read_text().splitlines():
+    for line in _read_text("The working directory", path).splitlines():
         name, equals, value = line.strip().partition("=")
         if equals and not name.startswith("#"):
             values[name.strip()] = value.strip().strip("'\"")

@@ -41,6 +41,9 @@ def get_logger() -> Any:
 
 def _bound(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     for key, value in event.items():
-        if isinstance(value, str) and len(value) > VALUE_LENGTH_MAX and key != "exception":
-            event[key] = value[:VALUE_LENGTH_MAX] + "..."
+        if key == "exception" or value is None or isinstance(value, (bool, int, float)):
+            continue
+        text = value if isinstance(value, str) else repr(value)
+        if len(text) > VALUE_LENGTH_MAX:
+            event[key] = text[:VALUE_LENGTH_MAX] + "..."
     return event

@@ -1,0 +1,38 @@
+"""Writes `.env.example` from the fields of `contract/settings.py`.
+
+python -m tests.support.env_example > .env.example
+"""
+
+import inspect
+import re
+
+from contract.settings import PREFIX, Settings
+
+HEAD = """\
+# The settings of Flux-Gate and their defaults. Copy this file to .env and change what you need.
+# The environment wins over .env; any setting may be given as <NAME>_FILE, the path of a file that holds its value.
+"""
+
+
+def env_example() -> str:
+    """The text that `.env.example` must have: every field with its comment, its name and its default."""
+    defaults = Settings()
+    parts = [HEAD]
+    comment: list[str] = []
+    for line in inspect.getsource(Settings).splitlines():
+        line = line.strip()
+        field = re.match(r"(\w+): .+ = ", line)
+        if line.startswith("#"):
+            comment.append(line)
+        elif field:
+            value = getattr(defaults, field[1])
+            shown = f"{value:g}" if isinstance(value, float) else str(value)
+            parts.append("\n".join([*comment, f"{PREFIX}{field[1].upper()}={shown}", ""]))
+            comment = []
+        elif line.startswith("@property"):
+            break
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    print(env_example(), end="")
