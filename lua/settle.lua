@@ -46,6 +46,8 @@ local records_from = FIXED_KEYS + PER_PRODUCT * product_count
 local others_from = records_from + persisted_count
 local persisted_from = FIXED_ARGV + PER_ENTRY * entry_count
 local outcomes_from = persisted_from + PER_PERSISTED * persisted_count
+-- Lua's stack holds some thousand values; more cannot be unpacked at once.
+local UNPACKED_MAX = 1000
 local dead_from = outcomes_from + PER_OUTCOME * outcome_count
 
 -- Read everything first: a key of the wrong type raises before anything has been written.
@@ -53,8 +55,11 @@ redis.call('XLEN', dead)
 redis.call('XLEN', outbox)
 local backlog = tonumber(redis.call('HGET', figures, 'backlog')) or 0
 local records = {}
-if persisted_count > 0 then
-    records = redis.call('MGET', unpack(KEYS, records_from + 1, records_from + persisted_count))
+for first = 1, persisted_count, UNPACKED_MAX do
+    local last = math.min(persisted_count, first + UNPACKED_MAX - 1)
+    for i, record in ipairs(redis.call('MGET', unpack(KEYS, records_from + first, records_from + last))) do
+        records[first + i - 1] = record
+    end
 end
 local others = {}
 for i = 1, outcome_count do

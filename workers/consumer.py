@@ -22,6 +22,8 @@ BLOCK_MS = 500
 """How long a read waits for the first entry; also how late a stop can be noticed."""
 DELIVERIES_MAX = 16
 """Deliveries after which an entry that never settles counts as poison: over a minute of trying."""
+SETTLED_AT_ONCE = 256
+"""Commands in one call of `settle.lua`: Redis does nothing else meanwhile, and the buyers wait."""
 BACKOFF_FIRST_S = 0.05
 BACKOFF_MAX_S = 2.0
 
@@ -115,36 +117,57 @@ async def stopped_within(stop: asyncio.Event, seconds: float) -> bool:
 
 
 async def _settle(context: Context, worker: Worker, entries: list[Entry], outcomes: list[Outcome]) -> int:
-    settled: list[tuple[str, int]] = []
-    changes: list[lua.Outcome] = []
-    dead: list[lua.Dead] = []
+    """Settle what is decided, in calls of at most SETTLED_AT_ONCE commands or one entry; gives how many entries."""
     decided = iter(outcomes)
+    settled = 0
+    batch = _Batch([], [], [], 0)
     for entry in entries:
         results = [(item, None if isinstance(item, Poison) else next(decided)) for item in entry.commands]
         retry = next((outcome for _, outcome in results if isinstance(outcome, Retry)), None)
         if retry and entry.delivery.deliveries < DELIVERIES_MAX:
             context.log.warning("entry comes back after the lease", entry=entry.delivery.entry_id, reason=retry.reason)
             continue
-        index = len(settled)
-        settled.append((entry.delivery.entry_id, len(entry.commands)))
-        for item, outcome in results:
-            if isinstance(outcome, Done):
-                change = _change(index, item, outcome)
-                changes += [change] if change else []
-            else:
-                dead.append(_dead(index, entry, item, outcome))
-    if not settled:
+        if batch.commands + len(results) > SETTLED_AT_ONCE:
+            settled += await _settle_batch(context, worker, batch)
+            batch = _Batch([], [], [], 0)
+        batch = _add(batch, entry, results)
+    return settled + await _settle_batch(context, worker, batch)
+
+
+class _Batch(NamedTuple):
+    """What one call of `settle.lua` takes; `commands` counts what its entries hold."""
+
+    entries: list[tuple[str, int]]
+    changes: list[lua.Outcome]
+    dead: list[lua.Dead]
+    commands: int
+
+
+def _add(batch: _Batch, entry: Entry, results: list[tuple[Command | Poison, Outcome | None]]) -> _Batch:
+    index = len(batch.entries)
+    batch.entries.append((entry.delivery.entry_id, len(results)))
+    for item, outcome in results:
+        if isinstance(outcome, Done):
+            change = _change(index, item, outcome)
+            batch.changes.extend([change] if change else [])
+        else:
+            batch.dead.append(_dead(index, entry, item, outcome))
+    return batch._replace(commands=batch.commands + len(results))
+
+
+async def _settle_batch(context: Context, worker: Worker, batch: _Batch) -> int:
+    if not batch.entries:
         return 0
-    for corpse in dead:
+    for corpse in batch.dead:
         context.log.error("command is dead-lettered", name=corpse.name, reason=corpse.reason)
     return await lua.settle(
         context.redis,
         context.keys,
         group=worker.group,
         ttl_s=context.settings.idempotency_ttl_s,
-        entries=settled,
-        outcomes=changes,
-        dead=dead,
+        entries=batch.entries,
+        outcomes=batch.changes,
+        dead=batch.dead,
     )
 
 

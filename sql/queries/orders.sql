@@ -15,8 +15,8 @@ RETURNING o.order_id, o.product_id, o.epoch, o.quantity;
 -- name: close_sale
 -- Writes down the books that Redis had of an epoch when the next one was opened.
 -- $1 product text, $2 epoch bigint, $3 units left bigint, $4 units returned bigint
-UPDATE sales SET closed_left = $3, closed_returned = $4
-WHERE product_id = $1 AND epoch = $2 AND closed_left IS NULL;
+INSERT INTO sale_closings (product_id, epoch, closed_left, closed_returned) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING;
 
 -- name: count_sold
 -- Adds units to (or, negative, takes them from) what sales have sold. The CHECK of the table is the fence.

@@ -8,7 +8,7 @@ SELECT order_id, state::text AS state FROM orders WHERE order_id = ANY($1::uuid[
 -- name: sale_books
 -- Every sale with the units of its orders, as of one place in the outbox: later orders and cancellations do not count.
 -- $1 place: milliseconds bigint, $2 place: sequence bigint
-SELECT s.product_id, s.epoch, s.total, s.sold AS sold_counter, s.closed_left, s.closed_returned,
+SELECT s.product_id, s.epoch, s.total, s.sold AS sold_counter, c.closed_left, c.closed_returned,
     coalesce(b.orders, 0)::bigint AS orders,
     coalesce(b.units, 0)::bigint AS units,
     coalesce(b.cancelled, 0)::bigint AS cancelled,
@@ -16,6 +16,7 @@ SELECT s.product_id, s.epoch, s.total, s.sold AS sold_counter, s.closed_left, s.
     coalesce(b.oversold, 0)::bigint AS oversold,
     coalesce(b.sold_now, 0)::bigint AS sold_now
 FROM sales AS s
+LEFT JOIN sale_closings AS c ON c.product_id = s.product_id AND c.epoch = s.epoch
 LEFT JOIN (
     SELECT o.product_id, o.epoch,
         count(*) FILTER (WHERE seen) AS orders,
