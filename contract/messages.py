@@ -138,6 +138,8 @@ def _decode_command(kind: str, at_us: int, name: str, value: bytes) -> Command:
         return make(name, int(value[:_EPOCH_DIGITS]), at_us, _decoder.decode(value[_EPOCH_DIGITS:]))
     if kind == "opened":
         parts = value.decode().split(":", 6)
+        if len(parts) != 7:
+            raise ValueError(f"an opening has 7 parts, not {len(parts)}")
         numbers = [int(part) for part in parts[:6]]
         return SaleOpened(parts[6], *numbers, opened_us=at_us)
     raise ValueError(f"the kind {kind!r} is not known")
