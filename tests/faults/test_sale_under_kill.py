@@ -13,14 +13,13 @@ from fluxgate.embedded import resolve
 from tests.support.nemesis import FAULTS, SUPERVISOR, WORKER, Fault, Struck, gateway_processes, household, kill
 from tests.support.ordeal import (
     BACK_WITHIN_S,
-    GIVE_UP_AFTER_S,
     STOCK,
     Figures,
     Sale,
+    eventually,
     sale_settings,
 )
 from tests.support.system import System, running_system, started
-from tests.support.waiting import until
 
 # One system goes through all these faults, one after the other, as a real one would; each meets a sale of its own.
 pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.asyncio(loop_scope="module")]
@@ -74,7 +73,7 @@ async def test_a_killed_process_costs_no_order_and_the_sale_goes_on(
     figures.append(await sale.goes_through(fault.name, strike))
     await stands(system, sale, figures[-1])
     is_back_in_time(figures[-1])
-    await until(complete, BACK_WITHIN_S)
+    await eventually(complete, "all processes are there again")
 
 
 async def test_gateway_processes_that_keep_dying_cost_no_order_and_the_sale_goes_on(
@@ -88,7 +87,7 @@ async def test_gateway_processes_that_keep_dying_cost_no_order_and_the_sale_goes
         async def respawned() -> bool:
             return len(gateway_processes(system)) == system.settings.gateway_workers
 
-        await until(respawned, GIVE_UP_AFTER_S)
+        await eventually(respawned, "it has been respawned")
         # The second death comes so soon after the first that Granian takes it for a crash loop, and ends altogether.
         return (await kill(fault, system))._replace(at=first.at, at_epoch=first.at_epoch)
 
@@ -116,7 +115,7 @@ async def test_an_order_worker_killed_in_the_middle_of_its_transaction_costs_no_
             async with connection.transaction():
                 # The worker has read orders, and waits for this lock before it can write them.
                 await connection.execute("SELECT 1 FROM sales WHERE product_id = $1 FOR UPDATE", sale.product)
-                await until(is_held_up, GIVE_UP_AFTER_S)
+                await eventually(is_held_up, "the worker waits for the lock")
                 return await kill(WORKER, system)
         finally:
             await connection.close()

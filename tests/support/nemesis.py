@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import psutil
 
+from fluxgate import postgres
 from tests.support.system import System, lives
 from tests.support.waiting import until
 
@@ -48,6 +49,13 @@ def gateway_processes(system: System) -> list[psutil.Process]:
     ]
 
 
+def postgres_session(system: System) -> list[psutil.Process]:
+    """One session of Postgres with one of ours. Its death makes Postgres throw all others out and start again."""
+    postmaster = child("postgres -D")(system)
+    sessions = [session for server in postmaster for session in server.children() if _serves_us(session)]
+    return sessions[:1]
+
+
 def household(system: System) -> list[psutil.Process]:
     """All processes of ours: the supervisor's children, and Granian's workers."""
     children = psutil.Process(system.process.pid).children()
@@ -64,7 +72,15 @@ FAULTS = [
     Fault("reaper", child("fluxgate reaper")),
     Fault("Valkey", child("valkey-server")),
     Fault("Postgres", child("postgres -D")),
+    Fault("a Postgres session", postgres_session),
 ]
+
+
+def _serves_us(session: psutil.Process) -> bool:
+    try:
+        return " ".join(session.cmdline()).startswith(f"postgres: {postgres.USER} ")
+    except psutil.NoSuchProcess:
+        return False
 
 
 async def kill(fault: Fault, system: System) -> Struck:
