@@ -38,6 +38,7 @@ def retry_after(wait_s: float) -> Header:
 
 
 NOT_READY_MESSAGE = "The sale is not ready to answer. Nothing is promised; repeat the request with the same key."
+OVERLOADED_MESSAGE = "Too many requests are waiting. Nothing was taken; repeat the request with the same key."
 
 
 def not_ready() -> Reply:
@@ -47,5 +48,4 @@ def not_ready() -> Reply:
 
 def overloaded() -> Reply:
     """A named limit is reached, and nothing was taken."""
-    message = "Too many requests are waiting. Nothing was taken; repeat the request with the same key."
-    return refusal(503, message, retry_after(1), NO_STORE)
+    return refusal(503, OVERLOADED_MESSAGE, retry_after(1), NO_STORE)

@@ -32,13 +32,14 @@ async def send(port: int, raw: bytes) -> Response:
 
 
 async def read_response(reader: asyncio.StreamReader) -> Response:
-    """Read one response that has a Content-Length, or ends with its connection."""
+    """Read one response that has a Content-Length, or ends with its connection, or (101) has no body."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *lines = head.split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
-    length = headers.get("content-length")
+    status = int(first.split()[1])
+    length = "0" if status == 101 else headers.get("content-length")
     body = await (reader.readexactly(int(length)) if length is not None else reader.read())
-    return Response(int(first.split()[1]), headers, body)
+    return Response(status, headers, body)
 
 
 def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
