@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from fluxgate.embedded import resolve
-from tests.support.nemesis import FAULTS, SUPERVISOR, WORKER, Fault, Struck, gateway_processes, household, kill
+from tests.support.nemesis import FAULTS, SUPERVISOR, WORKER, Fault, Struck, child, gateway_processes, household, kill
 from tests.support.ordeal import (
     BACK_WITHIN_S,
     STOCK,
@@ -79,6 +79,7 @@ async def test_a_killed_process_costs_no_order_and_the_sale_goes_on(
 async def test_gateway_processes_that_keep_dying_cost_no_order_and_the_sale_goes_on(
     system: System, figures: list[Figures]
 ) -> None:
+    masters = child("fluxgate gateway")(system)
     fault = Fault("a gateway process, twice", lambda system: gateway_processes(system)[-1:])
 
     async def strike() -> Struck:
@@ -95,6 +96,7 @@ async def test_gateway_processes_that_keep_dying_cost_no_order_and_the_sale_goes
     figures.append(await sale.goes_through(fault.name, strike))
     await stands(system, sale, figures[-1])
     is_back_in_time(figures[-1])
+    assert child("fluxgate gateway")(system) != masters, "Granian went on, so this was not what is tried here"
 
 
 async def test_an_order_worker_killed_in_the_middle_of_its_transaction_costs_no_order(
