@@ -41,9 +41,9 @@ redis.call('HGET', sales, product)
 local old = redis.call('HMGET', sale, 'epoch', 'returned')
 local old_epoch = is_epoch(old[1]) and old[1] or '0'
 local old_returned = whole(old[2]) and old[2] or '0'
--- -1: the stock is lost, so what was left of the old sale cannot be known.
+-- -1: the stock is lost, or below nothing, so what was left of the old sale cannot be known.
 local old_left = redis.call('GET', stock)
-old_left = whole(old_left) and old_left or '-1'
+old_left = (whole(old_left) or -1) >= 0 and old_left or '-1'
 -- Unique for ever, also after Redis has lost its data, and ascending although clocks step back.
 local epoch = digits(math.max(now_us, tonumber(old_epoch) + 1))
 

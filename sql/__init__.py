@@ -32,7 +32,7 @@ def load_queries(worker: str) -> MappingProxyType[str, str]:
         name, _, text = part.partition("\n")
         if name in queries:
             raise QueryError(f"{path.name} has two queries named {name}.")
-        if not text.lstrip().startswith("--"):
+        if not re.match(r"-- [^$]", text):
             raise QueryError(f"{path.name}: the query {name} has no description.")
         queries[name] = text.strip()
     return MappingProxyType(queries)
@@ -64,6 +64,7 @@ async def apply_schema(postgres_url: str) -> list[str]:
     queries = load_queries("schema")
     async with _transaction(postgres_url) as connection:
         await connection.execute(queries["lock_schema"])
+        await connection.execute(queries["create_versions"])
         new = await _missing(connection)
         for name in new:
             await connection.execute((FOLDER / "schema" / name).read_text())
@@ -90,6 +91,7 @@ async def _transaction(postgres_url: str) -> AsyncGenerator[Connection]:
 
 async def _missing(connection: Connection) -> list[str]:
     queries = load_queries("schema")
-    await connection.execute(queries["create_versions"])
-    applied: set[str] = {row["name"] for row in await connection.fetch(queries["read_versions"])}
+    applied: set[str] = set()
+    if await connection.fetchval(queries["find_versions"]):
+        applied = {row["name"] for row in await connection.fetch(queries["read_versions"])}
     return [path.name for path in schema_files() if path.name not in applied]

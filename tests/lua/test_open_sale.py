@@ -83,13 +83,21 @@ async def test_a_sale_whose_stock_was_lost_is_closed_with_an_unknown_rest(lane: 
 
 async def test_a_damaged_sale_is_closed_by_a_message_that_the_worker_can_read(lane: Lane) -> None:
     sale, stock, _ = lane.of()
-    for field, value in (("epoch", "yesterday"), ("epoch", "7"), ("returned", "some"), ("stock", "12.5")):
+    for field, value in (
+        ("epoch", "yesterday"),
+        ("epoch", "7"),
+        ("returned", "some"),
+        ("stock", "12.5"),
+        ("stock", "-7"),
+    ):
         await lane.redis.flushall()
         await lane.open()
         await (lane.redis.set(stock, value) if field == "stock" else lane.redis.hset(sale, field, value))
         epoch = await lane.open(total=3)
         command = await opening(lane)
         assert (command.epoch, command.total) == (epoch, 3)
+        # What Postgres has a CHECK for: less than that would dead-letter the new sale for the sake of the old one.
+        assert command.closed_left >= -1
         assert await lane.admit(make_order()) == [Answer(Status.ACCEPTED, 0)]
 
 

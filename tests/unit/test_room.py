@@ -27,7 +27,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_what_the_bucket_holds_may_leave_together(clock: Clock) -> None:
-    pacer = Pacer(10)
+    pacer = Pacer(8)
     # And one more: so that asks which come a little late cost the room no pace.
     assert [pacer.ask(3) == 0 for _ in range(6)] == [True, True, True, True, False, False]
 
