@@ -23,6 +23,8 @@ from lua import Answer, LaneKeys, Limits, Read, Status
 
 BATCH_MAX = 256
 """Requests in one call. More would gain little and make everybody wait for the slowest batch."""
+READS_SHARE = 32
+"""Places of a batch that reads have before orders, so that a crowd of orders never keeps them waiting for its end."""
 WAITING_MAX = 20_000
 """Requests that may wait in one process; it decides about as many in two seconds."""
 SECRET_BYTES = 32
@@ -76,11 +78,7 @@ class Admission:
         """Ask for a token and a look; no round trip of its own. Raises Overloaded; the future raises NotReady."""
         self._check_room()
         decided: asyncio.Future[Answer] = self._running_loop().create_future()
-        # Status reads lead, because the script takes their records in one go with those of the orders.
-        if read.digest:
-            self._reads.appendleft((read, decided))
-        else:
-            self._reads.append((read, decided))
+        self._reads.append((read, decided))
         self._wake()
         return decided
 
@@ -143,9 +141,12 @@ class Admission:
             self._busy = False
 
     async def _decide_batch(self) -> None:
-        tickets = [self._orders.popleft() for _ in range(min(BATCH_MAX, len(self._orders)))]
+        room = BATCH_MAX - min(READS_SHARE, len(self._reads))
+        tickets = [self._orders.popleft() for _ in range(min(room, len(self._orders)))]
         room = BATCH_MAX - len(tickets)
         reads = [self._reads.popleft() for _ in range(min(room, len(self._reads)))]
+        # Status reads lead, because the script takes their records in one go with those of the orders.
+        reads.sort(key=_is_of_product)
         peeks, self._peeks = self._peeks, []
         waiting = [ticket.decided for ticket in tickets] + [decided for _, decided in reads]
         orders, looks = [ticket.order for ticket in tickets], [read for read, _ in reads]
@@ -192,3 +193,7 @@ class Admission:
                         verdict.answers[i] = Answer(Status.ACCEPTED, 0)
                     told.add(order.order_id)
         return verdict
+
+
+def _is_of_product(waiting: tuple[Read, Any]) -> bool:
+    return not waiting[0].digest

@@ -2,9 +2,7 @@
 
 from collections.abc import AsyncIterator
 from itertools import count
-from pathlib import Path
 
-import msgspec
 import pytest
 import pytest_asyncio
 
@@ -50,9 +48,3 @@ async def whole_sale(sale: Sale) -> AsyncIterator[Sale]:
     """A sale of which the test may sell nothing: what it sends must not cost a unit."""
     yield sale
     assert await sale.left() == sale.units
-
-
-@pytest.fixture
-def narrow(settings: Settings, tmp_path: Path) -> Settings:
-    """Settings whose bucket holds one token and gains none while a test runs."""
-    return msgspec.structs.replace(settings, rate_per_s=0.001, burst=1)
