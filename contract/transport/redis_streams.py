@@ -41,21 +41,29 @@ class Stream:
                 self.group, self.consumer, {self.name: ">"}, count=count, block=block_ms
             )
         except ResponseError as error:
-            if not str(error).startswith("NOGROUP"):
-                raise
-            # Someone deleted the group or the data: begin again from the start; rows that exist are recognised.
-            await self.ensure_group()
+            await self._heal(error)
             return []
         return [Delivery(entry_id.decode(), fields, 1) for _, entries in reply or [] for entry_id, fields in entries]
+
+    async def read_again(self, count: int) -> list[Delivery]:
+        """Entries that this consumer has been given and not settled, oldest first: a read may break after Redis has
+        noted its entries as delivered, and before they arrive."""
+        reply: list[Any] | None = await self._redis.xreadgroup(self.group, self.consumer, {self.name: "0"}, count=count)
+        entries = [(entry_id.decode(), fields) for _, found in reply or [] for entry_id, fields in found]
+        return await self._with_counts([Delivery(entry_id, fields, 1) for entry_id, fields in entries if fields])
 
     async def claim(self, idle_ms: int) -> list[Delivery]:
         """Entries whose consumer has held them for `idle_ms` without settling them; they are ours from now on."""
         claimed: list[Delivery] = []
         cursor: bytes | str = "0-0"
         while True:
-            cursor, entries, deleted = await self._redis.xautoclaim(
-                self.name, self.group, self.consumer, idle_ms, start_id=cursor, count=CLAIM_BATCH
-            )
+            try:
+                cursor, entries, deleted = await self._redis.xautoclaim(
+                    self.name, self.group, self.consumer, idle_ms, start_id=cursor, count=CLAIM_BATCH
+                )
+            except ResponseError as error:
+                await self._heal(error)
+                return []
             if deleted:
                 raise LostEntries(
                     f"{len(deleted)} pending entries of {self.name} were deleted by someone else: {deleted[:5]}"
@@ -80,19 +88,24 @@ class Stream:
         reply = await self._redis.xrange(self.name, start, last, count=count)
         return [Delivery(entry_id.decode(), fields, 0) for entry_id, fields in reply]
 
+    async def _heal(self, error: ResponseError) -> None:
+        """Someone deleted the group or the data: begin again from the start; rows that exist are recognised."""
+        if not str(error).startswith("NOGROUP"):
+            raise error
+        await self.ensure_group()
+
     async def _with_counts(self, claimed: list[Delivery]) -> list[Delivery]:
         if not claimed:
             return claimed
-        pending = await self._redis.xpending_range(
-            self.name,
-            self.group,
-            claimed[0].entry_id,
-            claimed[-1].entry_id,
-            count=10 * CLAIM_BATCH,
-            consumername=self.consumer,
-        )
-        times = {row["message_id"].decode(): row["times_delivered"] for row in pending}
-        return [delivery._replace(deliveries=times.get(delivery.entry_id, 1)) for delivery in claimed]
+        async with self._redis.pipeline(transaction=False) as pipe:
+            # One by one, because any number that this consumer holds may lie between two of them.
+            for delivery in claimed:
+                pipe.xpending_range(self.name, self.group, delivery.entry_id, delivery.entry_id, count=1)
+            found = await pipe.execute()
+        return [
+            delivery._replace(deliveries=rows[0]["times_delivered"] if rows else 1)
+            for delivery, rows in zip(claimed, found, strict=True)
+        ]
 
 
 class LostEntries(Exception):
