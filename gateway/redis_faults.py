@@ -1,5 +1,6 @@
 """Turns every fault of Redis into the one meaning that it has here: not ready, and the outcome is unknown."""
 
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -8,6 +9,8 @@ from redis.exceptions import RedisError
 from contract.errors import NotReady
 from contract.telemetry import get_logger
 
+COMPLAIN_EVERY_S = 1.0
+
 
 @contextmanager
 def as_not_ready() -> Generator[None]:
@@ -15,5 +18,23 @@ def as_not_ready() -> Generator[None]:
     try:
         yield
     except (RedisError, OSError, TimeoutError) as error:
-        get_logger().warning("Redis does not answer", error=f"{type(error).__name__}: {error}")
+        _complain(error)
         raise NotReady from error
+
+
+class _Complaints:
+    """When the last one was written, and how many were kept back since."""
+
+    written = 0.0
+    kept_back = 0
+
+
+def _complain(error: Exception) -> None:
+    """Write the fault down, at most once in COMPLAIN_EVERY_S: in an outage every batch and every look meets it."""
+    now = time.monotonic()
+    if now - _Complaints.written < COMPLAIN_EVERY_S:
+        _Complaints.kept_back += 1
+        return
+    message = f"{type(error).__name__}: {error}"
+    get_logger().warning("Redis does not answer", error=message, kept_back=_Complaints.kept_back)
+    _Complaints.written, _Complaints.kept_back = now, 0

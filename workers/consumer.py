@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
 import lua
-from contract.messages import Command, OrderAccepted, OrderCancelled, Poison, decode_entry, encode_order
+from contract.messages import Command, OrderAccepted, OrderCancelled, Poison, decode_entry
 from contract.order_ids import parse_order_id
 from contract.transport import Delivery, Stream
 from workers.faults import is_bad_data, is_transient
@@ -42,6 +42,22 @@ async def run(context: Context, worker: Worker, stream: Stream, stop: asyncio.Ev
     loop = asyncio.get_running_loop()
     lease_ms = int(context.settings.lease_s * 1000)
     next_claim = 0.0
+    broken = False
+
+    async def read() -> list[Delivery]:
+        nonlocal broken
+        try:
+            if broken:
+                # What a broken read had been given would otherwise wait for the whole lease.
+                deliveries = await stream.read_again(worker.batch_entries)
+                broken = False
+                if deliveries:
+                    return deliveries
+            return await stream.read(worker.batch_entries, BLOCK_MS)
+        except Exception:
+            broken = True
+            raise
+
     await until_it_works(stream.ensure_group, context, stop)
     while not stop.is_set():
         deliveries: list[Delivery] = []
@@ -50,7 +66,7 @@ async def run(context: Context, worker: Worker, stream: Stream, stop: asyncio.Ev
             # A full claim means that there may be more; otherwise look again within the lease.
             next_claim = 0.0 if deliveries else loop.time() + context.settings.lease_s / 4
         if not deliveries:
-            deliveries = await until_it_works(lambda: stream.read(worker.batch_entries, BLOCK_MS), context, stop) or []
+            deliveries = await until_it_works(read, context, stop) or []
         if deliveries:
             await run_once(context, worker, deliveries, stop)
 
@@ -191,5 +207,5 @@ def _dead(index: int, entry: Entry, item: Command | Poison, outcome: Outcome | N
         reason = f"delivered {entry.delivery.deliveries} times without being settled: {reason}"
     fields = entry.delivery.fields
     name = item.order_id if isinstance(item, (OrderAccepted, OrderCancelled)) else "sale"
-    value = fields.get(name.encode(), b"") or encode_order(getattr(item, "order"))  # noqa: B009
+    value = fields[name.encode()]
     return lua.Dead(index, fields[b"kind"].decode(), fields[b"at"].decode(), name, value, reason[:500])

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from contract.settings import Settings, child_environ
+from fluxgate.process import launched
 from tests.support.servers import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -23,9 +24,10 @@ async def running(settings: Settings, *command: str) -> AsyncIterator[Process]:
     """Run `fluxgate <command>` inside the block; its output goes to a log in the data directory."""
     log_path = settings.data_dir / f"{'-'.join(command)}.log"
     with log_path.open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "fluxgate", *command, cwd=ROOT, env=child_environ(settings), stdout=log, stderr=log
-        )
+        # Tied to this process: a test run that is killed leaves nothing behind either.
+        argv = launched([sys.executable, "-m", "fluxgate", *command], "same")
+        environ = child_environ(settings)
+        process = await asyncio.create_subprocess_exec(*argv, cwd=ROOT, env=environ, stdout=log, stderr=log)
     try:
         yield process
     finally:

@@ -254,3 +254,14 @@ def _refuse(order_id: str) -> Handle:
 async def _forget_records(workshop: Workshop) -> None:
     for key in await workshop.context.redis.keys("*:order:*"):
         await workshop.context.redis.delete(key)
+
+
+async def test_entries_of_a_read_that_broke_are_read_again_at_once(workshop: Workshop) -> None:
+    await open_sale(workshop, 5)
+    await place(workshop, "key")
+    given = await workshop.read("broken")
+    assert [delivery.entry_id for delivery in await workshop.stream("broken").read_again(10)] == [
+        delivery.entry_id for delivery in given
+    ]
+    await workshop.work(given)
+    assert await workshop.stream("broken").read_again(10) == []
