@@ -48,7 +48,13 @@ class Stream:
     async def read_again(self, count: int) -> list[Delivery]:
         """Entries that this consumer has been given and not settled, oldest first: a read may break after Redis has
         noted its entries as delivered, and before they arrive."""
-        reply: list[Any] | None = await self._redis.xreadgroup(self.group, self.consumer, {self.name: "0"}, count=count)
+        try:
+            reply: list[Any] | None = await self._redis.xreadgroup(
+                self.group, self.consumer, {self.name: "0"}, count=count
+            )
+        except ResponseError as error:
+            await self._heal(error)
+            return []
         entries = [(entry_id.decode(), fields) for _, found in reply or [] for entry_id, fields in found]
         return await self._with_counts([Delivery(entry_id, fields, 1) for entry_id, fields in entries if fields])
 

@@ -114,6 +114,20 @@ async def test_a_consumer_claims_what_it_held_itself_too(backend: Backend) -> No
     assert await claimed(stream) == ids
 
 
+async def test_what_a_consumer_was_given_and_has_not_settled_can_be_read_again(backend: Backend) -> None:
+    one, two = await ready(backend, "one"), await ready(backend, "two")
+    first, second, third, fourth = await fill(backend, 4)
+    assert await one.read_again(10) == []
+    await one.read(3, SHORT_MS)
+    await two.read(10, SHORT_MS)
+    await backend.settle(second)
+    again = await one.read_again(10)
+    assert [delivery.entry_id for delivery in again] == [first, third]
+    assert again[0].fields == {b"n": b"0"}
+    assert [delivery.entry_id for delivery in await one.read_again(1)] == [first]
+    assert [delivery.entry_id for delivery in await two.read_again(10)] == [fourth]
+
+
 async def test_deliveries_are_counted(backend: Backend) -> None:
     stream = await ready(backend)
     await fill(backend, 3)
@@ -173,13 +187,14 @@ async def test_a_group_that_somebody_removed_is_made_again_from_the_start(backen
     assert len(await stream.read(10, SHORT_MS)) == 2
 
 
+@pytest.mark.parametrize("look", ["claim", "read_again"])
 @pytest.mark.parametrize("what", ["destroy_group", "destroy_data"])
-async def test_a_claim_survives_the_removal_of_its_group(backend: Backend, what: str) -> None:
+async def test_no_look_at_what_is_pending_fails_for_want_of_its_group(backend: Backend, what: str, look: str) -> None:
     stream = await ready(backend)
     await fill(backend, 2)
     await stream.read(10, SHORT_MS)
     await getattr(backend, what)()
-    assert await stream.claim(0) == []
+    assert await getattr(stream, look)(10) == []
     await fill(backend, 1)
     assert len(await stream.read(10, SHORT_MS)) == (3 if what == "destroy_group" else 1)
 
