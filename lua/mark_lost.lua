@@ -1,5 +1,6 @@
 #!lua
--- Note a sale that Postgres knows and Redis has lost, without its stock: orders get 503 until it is opened anew, not 404.
+-- Note a sale that Postgres knows and Redis has lost, without its stock: until it is opened anew, orders get 503 rather
+-- than 404.
 --
 -- KEYS
 --   1  sale   hash    epoch, total, limit, product, accepted, returned

@@ -20,7 +20,7 @@
 --   8  dead_count
 --   then 2 per entry:           entry id, commands in it
 --   then 3 per persisted order: entry index, order id, product index
---   then 7 per other outcome:   entry index, order id, outcome, product index, quantity, buyer, record to keep ("": own)
+--   then 7 per other outcome:   entry index, order id, outcome, product index, quantity, buyer, record to keep or ""
 --        outcome: x cancellation told to Postgres, e failed and its units go back, o failed without units
 --   then 6 per dead command: entry index, kind of the entry, its at, name of the field, its value, reason
 -- Returns the number of entries that this call settled

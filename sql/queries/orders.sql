@@ -50,21 +50,25 @@ JOIN orders AS o ON o.user_id = k.user_id AND o.idempotency_key = k.idempotency_
 -- $1 order ids uuid[], $2 products text[], $3 epochs bigint[], $4 users text[], $5 quantities bigint[],
 -- $6 idempotency keys text[], $7 accepted, microseconds bigint[], $8 place: milliseconds bigint[],
 -- $9 place: sequence bigint[], $10 reason text
-INSERT INTO orders (order_id, product_id, epoch, user_id, quantity, idempotency_key, state, reason, accepted_at, place_ms, place_seq)
+INSERT INTO orders (order_id, product_id, epoch, user_id, quantity, idempotency_key, state, reason,
+    accepted_at, place_ms, place_seq)
 SELECT n.order_id, n.product_id, n.epoch, n.user_id, n.quantity, n.idempotency_key, 'failed', $10,
     'epoch'::timestamptz + n.accepted_us * interval '1 microsecond', n.ms, n.seq
-FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[])
+FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::bigint[], $8::bigint[],
+    $9::bigint[])
     AS n (order_id, product_id, epoch, user_id, quantity, idempotency_key, accepted_us, ms, seq)
 ON CONFLICT (order_id) DO NOTHING;
 
 -- name: insert_orders
 -- Writes accepted orders. Rows that exist, by id or by buyer and key, are left alone and not returned.
 -- $1 order ids uuid[], $2 products text[], $3 epochs bigint[], $4 users text[], $5 quantities bigint[],
--- $6 idempotency keys text[], $7 accepted, microseconds bigint[], $8 place: milliseconds bigint[], $9 place: sequence bigint[]
+-- $6 idempotency keys text[], $7 accepted, microseconds bigint[], $8 place: milliseconds bigint[],
+-- $9 place: sequence bigint[]
 INSERT INTO orders (order_id, product_id, epoch, user_id, quantity, idempotency_key, accepted_at, place_ms, place_seq)
 SELECT n.order_id, n.product_id, n.epoch, n.user_id, n.quantity, n.idempotency_key,
     'epoch'::timestamptz + n.accepted_us * interval '1 microsecond', n.ms, n.seq
-FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[])
+FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::bigint[], $8::bigint[],
+    $9::bigint[])
     AS n (order_id, product_id, epoch, user_id, quantity, idempotency_key, accepted_us, ms, seq)
 ON CONFLICT DO NOTHING
 RETURNING order_id;

@@ -1,4 +1,5 @@
--- Sales. One row per product and sale epoch: opening a sale anew makes a new epoch, and closes the books of the old one.
+-- Sales. One row per product and sale epoch: opening a sale anew makes a new epoch, and closes the books of the one
+-- before.
 
 CREATE TABLE sales (
     product_id   text        NOT NULL CHECK (char_length(product_id) BETWEEN 1 AND 128),

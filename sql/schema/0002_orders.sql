@@ -1,4 +1,4 @@
--- Orders. One row per accepted order, for ever.
+-- What may become of an order, each state with what can follow it.
 
 CREATE TYPE order_state AS ENUM (
     'persisted',  -- written here; becomes fulfilled or cancelled
@@ -6,6 +6,8 @@ CREATE TYPE order_state AS ENUM (
     'cancelled',  -- given back by its buyer; final
     'failed'      -- accepted by Redis, refused by a fence here; a visible conflict; final
 );
+
+-- Orders. One row per accepted order, for ever.
 
 CREATE TABLE orders (
     order_id        uuid        PRIMARY KEY,

@@ -1,3 +1,5 @@
+"""The whole bench, small, against a whole system."""
+
 import subprocess
 import sys
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""The figures of the bench: percentiles, medians, ratios and the verdict on them."""
+
 import pytest
 
 from bench.figures import Closed, Report, cpu_medians, front_ratio, latency, median, percentile, ratio

@@ -1,3 +1,5 @@
+"""The load generators of the bench, against a server that answers as it is told."""
+
 import asyncio
 import contextlib
 import itertools

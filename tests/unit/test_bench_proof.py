@@ -1,3 +1,5 @@
+"""The proof of the bench: what clients were told against what came out."""
+
 import msgspec
 
 from bench.jobs import UNKNOWN

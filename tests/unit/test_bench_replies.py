@@ -1,3 +1,5 @@
+"""How the bench reads HTTP replies."""
+
 import pytest
 
 from bench.replies import BadReplyError, parse_reply

@@ -1,3 +1,5 @@
+"""The requests that the bench prebuilds, and the hosts that it refuses."""
+
 import uuid
 
 import msgspec
