@@ -40,9 +40,12 @@ class Ticket(NamedTuple):
 class Admission:
     """The door of one lane in one gateway process."""
 
-    def __init__(self, client: lua.Client, settings: Settings, lane: int = 0) -> None:
+    def __init__(
+        self, client: lua.Client, settings: Settings, *, line: lua.Runner | None = None, lane: int = 0
+    ) -> None:
         self.keys = LaneKeys(lane)
         self._client = client
+        self._line = line or client
         self._limits = Limits(
             settings.rate_per_s, settings.burst_tokens, settings.client_rate_per_s, settings.backlog_max
         )
@@ -178,13 +181,13 @@ class Admission:
     async def _admit(self, orders: list[lua.Order], reads: list[Read]) -> lua.Verdict:
         with as_not_ready():
             try:
-                verdict = await lua.admit(self._client, self.keys, self._limits, orders, reads)
+                verdict = await lua.admit(self._line, self.keys, self._limits, orders, reads)
             except (RedisConnectionError, OSError) as error:
                 if isinstance(error, RedisTimeoutError):
                     raise
                 # The connection broke: what was sent may have counted or not. Sent again, an order that counted
                 # answers as a replay of itself, so a second sending is safe, and one is enough after a restart.
-                verdict = await lua.admit(self._client, self.keys, self._limits, orders, reads)
+                verdict = await lua.admit(self._line, self.keys, self._limits, orders, reads)
                 told: set[str] = set()
                 for i, order in enumerate(orders):
                     # Requests of one key that came within one millisecond have one id: the first is the order itself,

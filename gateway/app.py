@@ -17,7 +17,7 @@ import lua
 from contract.parent import die_with_parent
 from contract.settings import Settings, read_settings
 from contract.telemetry import configure_logging, get_logger
-from contract.transport import Asker, open_redis
+from contract.transport import Asker, open_line, open_redis
 from gateway import health, orders, sales
 from gateway.admission import Admission
 from gateway.events import Events
@@ -107,13 +107,15 @@ def _spare_collections() -> None:
 def make_gate(settings: Settings) -> Gate:
     """The parts of one gateway process; nothing is connected yet."""
     redis = open_redis(settings, connections=REDIS_CONNECTIONS)
-    admission = Admission(redis, settings)
+    line = open_line(settings)
+    admission = Admission(redis, settings, line=line)
     # Listening waits by design, so it has connections and a patience of its own.
     listener = open_redis(settings, connections=2, block_s=LISTEN_S)
     questions = lua.questions_key(lua.GROUP_OF_ORDERS)
     return Gate(
         settings=settings,
         redis=redis,
+        line=line,
         admission=admission,
         events=Events(listener, admission.keys.events),
         meter=Meter(),
@@ -181,5 +183,6 @@ async def _lifespan(gate: Gate, receive: Any, send: Any) -> None:
     await gate.events.close()
     await gate.asker.close()
     await gate.admission.close()
+    await gate.line.aclose()
     await gate.redis.aclose()
     await send({"type": "lifespan.shutdown.complete"})

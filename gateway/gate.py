@@ -9,7 +9,7 @@ import lua
 from contract.errors import NotReady, Overloaded
 from contract.settings import Settings
 from contract.telemetry import get_logger
-from contract.transport import Asker
+from contract.transport import Asker, Line
 from gateway.admission import Admission
 from gateway.body import CLOSE, Disconnected
 from gateway.events import Events
@@ -31,6 +31,7 @@ class Gate:
 
     settings: Settings
     redis: lua.Client
+    line: Line | lua.Client
     admission: Admission
     events: Events
     meter: Meter

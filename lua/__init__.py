@@ -19,7 +19,7 @@ from lua.sales import (
     shared_secret,
     snapshot,
 )
-from lua.scripts import Client
+from lua.scripts import Client, Runner
 from lua.settling import (
     CANCELLED,
     FAILED,
@@ -48,6 +48,7 @@ __all__ = [
     "Order",
     "Outcome",
     "Read",
+    "Runner",
     "SaleBooks",
     "Snapshot",
     "Status",

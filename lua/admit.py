@@ -4,7 +4,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from lua.keys import LaneKeys, product_digest
-from lua.scripts import Client, call
+from lua.scripts import Client, Runner, call
 
 NANO = 1_000_000_000
 FIXED_KEYS = ("bucket", "outbox", "figures")
@@ -73,7 +73,9 @@ class Verdict(NamedTuple):
     tokens: int
 
 
-async def admit(client: Client, keys: LaneKeys, limits: Limits, orders: list[Order], reads: list[Read]) -> Verdict:
+async def admit(
+    client: Client | Runner, keys: LaneKeys, limits: Limits, orders: list[Order], reads: list[Read]
+) -> Verdict:
     """Decide a batch in one atomic step. Status reads (those with a digest) must come first among the reads."""
     products: dict[str, int] = {}
     clients: dict[str, int] = {}

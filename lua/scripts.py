@@ -4,7 +4,7 @@ import re
 from functools import cache
 from hashlib import sha1
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
@@ -12,6 +12,14 @@ from redis.exceptions import NoScriptError
 FOLDER = Path(__file__).parent
 Client = Redis
 """A client whose replies are bytes (decode_responses off)."""
+
+
+class Runner(Protocol):
+    """Whatever can run a script: a client, or any other connection with redis-py's errors and replies as bytes."""
+
+    async def execute_command(self, *command: Any) -> Any:
+        """The reply to one command."""
+        ...
 
 
 @cache
@@ -31,7 +39,7 @@ def script_sha(name: str) -> str:
     return sha1(script_text(name).encode(), usedforsecurity=False).hexdigest()
 
 
-async def call(client: Client, name: str, keys: list[str], args: list[Any]) -> Any:
+async def call(client: Runner, name: str, keys: list[str], args: list[Any]) -> Any:
     """Run a script. Repeats it on NOSCRIPT only: that answer alone proves that nothing has been done."""
     run = cast(Any, client).execute_command
     try:

@@ -7,6 +7,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from contract.settings import Settings
+from contract.transport.line import Line
 
 
 def open_redis(settings: Settings, *, connections: int = 4, block_s: float = 0) -> Redis:
@@ -26,3 +27,10 @@ def open_redis(settings: Settings, *, connections: int = 4, block_s: float = 0) 
         health_check_interval=0,
     )
     return Redis.from_pool(pool)
+
+
+def open_line(settings: Settings) -> Redis | Line:
+    """The way to run the scripts of the sale: a line, or a client where the URL asks for TLS or a socket file."""
+    if settings.redis_at.startswith("redis://"):
+        return Line(settings.redis_at, settings.redis_timeout_s)
+    return open_redis(settings)
