@@ -8,7 +8,8 @@
 --   2  dead     stream  commands that no worker can handle, with the reason
 --   3  figures  hash    running totals of the lane, and its backlog
 --   then 3 per product: sale (hash), stock (string), buyers (hash: units by buyer)
---   then 1 per persisted order, and 1 per other outcome: order record (string)
+--   then 1 per persisted order: order record (string)
+--   then 1 per other outcome:   order record (string)
 -- ARGV
 --   1  channel        events are published here
 --   2  group          consumer group of the worker

@@ -6,7 +6,7 @@ from typing import NamedTuple
 REDIS_TYPES = {"string", "hash", "stream", "set", "zset", "list"}
 SECTIONS = ("KEYS", "ARGV", "Returns", "Why atomic")
 BINDING = re.compile(r"^local (\w+) = (?:tonumber\()?(KEYS|ARGV)\[(\d+)\]\)?$")
-STATUS = re.compile(r"^--   (\d+)  ?([A-Z][A-Z_]+)  ")
+STATUS = re.compile(r"^--   (\d+) +([A-Z][A-Z_]+) ")
 
 
 class Header(NamedTuple):
