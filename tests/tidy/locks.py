@@ -47,10 +47,10 @@ def is_unused(python: dict[str, str], others: str) -> list[str]:
         module = ".".join(place.with_suffix("").parts)
         if place.name in ("__init__.py", "__main__.py", "conftest.py") or place.name.startswith("test_"):
             continue
-        # A module that another starts as a process is named there, with dots after -m or by its path.
-        named = re.search(rf"(?<![\w.]){re.escape(module)}(?![\w.])", everything)
-        file_named = path in others or re.search(rf"[\"']{re.escape(place.name)}[\"']", everything)
-        if module not in names and not named and not file_named:
+        if module in names or path in others:
+            continue
+        # A module that another starts as a process is named there, with dots after -m or by its file's name.
+        if not re.search(rf"(?<![\w.]){re.escape(module)}(?![\w.])|[\"']{re.escape(place.name)}[\"']", everything):
             found.append(f"{path} is imported and run by nothing")
     return found
 
