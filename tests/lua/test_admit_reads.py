@@ -86,3 +86,11 @@ async def test_a_read_changes_nothing_but_buckets_and_figures(lane: Lane) -> Non
 async def test_an_empty_batch_looks_at_the_bucket_and_writes_nothing(lane: Lane) -> None:
     assert await lane.admit() == []
     assert await lane.contents() == {}
+
+
+async def test_a_clients_bucket_lives_until_it_would_be_full_and_never_less_than_a_second(lane: Lane) -> None:
+    # A time to live that is rounded to nothing would delete the bucket at once, and limit nobody.
+    for rate, least_ms, most_ms in ((1_000_000, 900, 1_000), (1, 900, 1_000), (0.01, 99_000, 100_000)):
+        await lane.redis.flushall()
+        await lane.admit(reads=[look(client="10.0.0.1")], client_rate_per_s=rate)
+        assert least_ms <= await lane.redis.pttl(lane.keys.client("10.0.0.1")) <= most_ms
