@@ -12,6 +12,7 @@ from gateway.replying import Reply, refusal
 SALE_BODY_MAX = 16 * 1024
 """Bytes of a body at the sale routes; an order needs a hundredth of it."""
 
+_JSON = b"application/json"
 T = TypeVar("T")
 CLOSE = (b"connection", b"close")
 
@@ -47,7 +48,7 @@ async def read_body(head: Head, receive: Any, patience: Patience) -> bytes | Rep
 
 def decode_body(head: Head, body: bytes, decoder: msgspec.json.Decoder[T], example: str) -> T | Reply:
     """The decoded body, or a 4xx that says what to change; `example` shows a right one."""
-    if head.content_type.split(b";", 1)[0].strip().lower() != b"application/json":
+    if head.content_type != _JSON and head.content_type.split(b";", 1)[0].strip().lower() != _JSON:
         return refusal(415, "Send the body as JSON with the header Content-Type: application/json.")
     if not body:
         return refusal(400, f"The body is empty; send JSON such as {example}.")

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import lua
 from contract.errors import NotReady, Overloaded
@@ -43,8 +43,7 @@ class Gate:
     redirect: Reply
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """One request to a handler: its head, its ASGI scope, and the way to its body."""
 
     gate: Gate
@@ -54,8 +53,9 @@ class Call:
 
     @property
     def client(self) -> str:
-        """The address that the per-client limit counts against."""
-        return self.gate.visitors.address(self.scope, self.head)
+        """The address that the per-client limit counts against; empty where there is no such limit."""
+        gate = self.gate
+        return gate.visitors.address(self.scope, self.head) if gate.settings.client_rate_per_s else ""
 
 
 Handler = Callable[[Call], Awaitable[Reply]]

@@ -73,10 +73,9 @@ def idempotency_key(keys: list[bytes]) -> str | Reply:
     """The one bare key of a request, or the reply that says what is wrong with it."""
     if not keys:
         return MISSING_KEY
-    bare = {_unquote(key.strip()) for key in keys}
-    if len(bare) > 1:
+    key = _unquote(keys[0].strip())
+    if len(keys) > 1 and any(_unquote(other.strip()) != key for other in keys):
         return refusal(400, "The request carries two different idempotency keys; send one.")
-    key = bare.pop()
     if not key:
         return MISSING_KEY
     if not _VISIBLE.fullmatch(key):
