@@ -21,6 +21,8 @@ Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 
 PREFIX = "FLUXGATE_"
+PRODUCTION_CLIENT_RATE_PER_S = 10.0
+"""A person clicks once or twice a second; a household behind one address has several of them."""
 
 
 class SettingsError(Exception):
@@ -62,8 +64,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_s: Rate = 50.0
     # Tokens that the bucket holds when it is full. 0: as many as it gains in a second, at least one.
     burst: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
-    # Tokens per second of one client address. 0: no limit by client.
-    client_rate_per_s: RateOrOff = 0.0
+    # Tokens per second of one client address. 0: no limit by client. Empty: 0 in development, 10 in production.
+    client_rate_per_s: RateOrOff | None = None
     # Proxies, separated by spaces, whose X-Forwarded-For names the client. Empty: the peer is the client.
     trusted_proxies: str = ""
     # How long Redis remembers an idempotency key after its order has been persisted. Postgres never forgets.
@@ -89,6 +91,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def burst_tokens(self) -> int:
         """The capacity of the token bucket, in tokens."""
         return self.burst or max(1, int(self.rate_per_s))
+
+    @property
+    def client_rate(self) -> float:
+        """Tokens per second of one client address; 0 where there is no limit."""
+        if self.client_rate_per_s is not None:
+            return self.client_rate_per_s
+        return PRODUCTION_CLIENT_RATE_PER_S if self.env == "production" else 0.0
 
     @property
     def waiting_room_at(self) -> str:
@@ -136,7 +145,7 @@ def read_settings(environ: Mapping[str, str] | None = None, dotenv: Path | None 
 def settings_environ(settings: Settings) -> dict[str, str]:
     """The environment that makes a child process read these very settings."""
     values = {field: getattr(settings, field) for field in Settings.__struct_fields__}
-    return {PREFIX + field.upper(): str(value) for field, value in values.items()}
+    return {PREFIX + field.upper(): "" if value is None else str(value) for field, value in values.items()}
 
 
 def child_environ(settings: Settings) -> dict[str, str]:

@@ -47,7 +47,7 @@ class Admission:
         self._client = client
         self._line = line or client
         self._limits = Limits(
-            settings.rate_per_s, settings.burst_tokens, settings.client_rate_per_s, settings.backlog_max
+            settings.rate_per_s, settings.burst_tokens, settings.client_rate, settings.backlog_max
         )
         self._orders: deque[Ticket] = deque()
         self._reads: deque[tuple[Read, asyncio.Future[Answer]]] = deque()

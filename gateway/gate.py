@@ -55,7 +55,7 @@ class Call(NamedTuple):
     def client(self) -> str:
         """The address that the per-client limit counts against; empty where there is no such limit."""
         gate = self.gate
-        return gate.visitors.address(self.scope, self.head) if gate.settings.client_rate_per_s else ""
+        return gate.visitors.address(self.scope, self.head) if gate.settings.client_rate else ""
 
 
 Handler = Callable[[Call], Awaitable[Reply]]

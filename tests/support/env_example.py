@@ -26,7 +26,7 @@ def env_example() -> str:
             comment.append(line)
         elif field:
             value = getattr(defaults, field[1])
-            shown = f"{value:g}" if isinstance(value, float) else str(value)
+            shown = "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
             parts.append("\n".join([*comment, f"{PREFIX}{field[1].upper()}={shown}", ""]))
             comment = []
         elif line.startswith("@property"):

@@ -25,7 +25,7 @@ DEFAULTS: dict[str, Any] = {
     "connections_max": 8192,
     "rate_per_s": 50.0,
     "burst": 0,
-    "client_rate_per_s": 0.0,
+    "client_rate_per_s": None,
     "trusted_proxies": "",
     "idempotency_ttl_s": 60,
     "backlog_max": 200_000,
@@ -219,3 +219,11 @@ def test_the_addresses_of_a_child_that_was_told_nothing_are_loopback() -> None:
 @pytest.mark.parametrize(("rate", "burst", "tokens"), [(50, 0, 50), (0.5, 0, 1), (2.9, 0, 2), (50, 7, 7)])
 def test_the_bucket_holds_a_second_of_its_rate_unless_told_otherwise(rate: float, burst: int, tokens: int) -> None:
     assert Settings(rate_per_s=rate, burst=burst).burst_tokens == tokens
+
+
+def test_clients_are_limited_in_production_and_not_in_development_unless_the_setting_says_otherwise() -> None:
+    production = {"env": "production", "admin_key": KEY}
+    assert Settings().client_rate == 0
+    assert Settings(**production).client_rate > 0
+    assert Settings(**production, client_rate_per_s=0.0).client_rate == 0
+    assert Settings(client_rate_per_s=3.0).client_rate == 3
