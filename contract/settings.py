@@ -84,7 +84,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     reaper_every_s: Seconds = 5.0
     # The key that `/init` and the admin routes ask for in X-Admin-Key. Empty: they ask for none (development only).
     admin_key: str = ""
-    # The least severe log lines that are written.
+    # The least severe log lines that are written; debug has a line for every request.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property

@@ -92,7 +92,11 @@ async def serve(gate: Gate, route: str, handler: Handler, scope: Any, receive: A
     except Exception:
         get_logger().exception("a bug", route=route, request_id=head.request_id.decode())
         answer = refusal(500, "Something is wrong on our side. Repeat the request with the same key.", NO_STORE)
-    gate.meter.count(route, answer.status, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    gate.meter.count(route, answer.status, seconds)
+    if gate.settings.log_level == "debug":
+        ms, request_id = round(seconds * 1000, 3), head.request_id.decode()
+        get_logger().debug("request", route=route, status=answer.status, ms=ms, request_id=request_id)
     await send_reply(answer, head.request_id, scope, send)
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -162,3 +163,11 @@ async def test_every_line_of_the_log_is_json_and_none_is_of_the_clients_making(
         assert line["service"] == "gateway"
         assert line["level"] in ("info", "warning", "error")
         assert line["timestamp"].endswith("Z")
+
+
+async def test_at_debug_level_the_log_has_every_request_with_its_id(settings: Settings) -> None:
+    async with running_gateway(msgspec.structs.replace(settings, log_level="debug")) as served:
+        await get(served.port, "/inventory/nothing", X_Request_Id="find-me-too")
+        lines = map(json.loads, (served.data_dir / "gateway.log").read_text().splitlines())
+    logged = next(line for line in lines if line.get("request_id") == "find-me-too")
+    assert (logged["event"], logged["route"], logged["status"]) == ("request", "/inventory/{product_id:path}", 404)

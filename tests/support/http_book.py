@@ -27,7 +27,8 @@ Every request and every answer on this page is real: `python -m tests.support.ht
 running gateway and wrote the page, and a test fails when they no longer match. Order ids and times are set to one
 value, so that two runs compare. `GET /openapi.json` describes the same for programs.
 
-- The header `X-Request-Id` stands in every answer; send your own to find a request in the logs.
+- The header `X-Request-Id` stands in every answer; send your own to find a request in the logs,
+  which hold every request where `FLUXGATE_LOG_LEVEL` is `debug`, and every fault of ours at any level.
 - An answer of 503 or 429 says in `Retry-After` when to come back; an order is repeated with the *same* key.
 - A path that does not take a method answers 405 with `Allow`, an unknown path 404, a URL above 2048 bytes 414.
 """
