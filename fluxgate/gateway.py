@@ -1,5 +1,6 @@
 """The gateway's server: Granian with every limit said out loud, and workers that die with their master."""
 
+import threading
 from typing import Any
 
 from granian import Granian
@@ -28,7 +29,7 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises Refusal when the port is taken."""
     # Granian listens with SO_REUSEPORT and would share the port with another server without a word.
     require_free([Port(settings.host, settings.port, "the gateway", "FLUXGATE_PORT")])
-    Granian(
+    server = Granian(
         target="fluxgate.gateway:make_app",
         factory=True,
         address=settings.host,
@@ -47,7 +48,21 @@ def serve(settings: Settings) -> None:
         workers_kill_timeout=STOP_WITHIN_S,
         log_level=LogLevels.warning,
         log_access=False,
-    ).serve()
+    )
+    server.main_loop_interrupt = _SignalSafeEvent()
+    server.serve()
+
+
+class _SignalSafeEvent(threading.Event):
+    """An event that a signal handler may set while the same thread is setting it.
+
+    Granian's handlers set the event that its main loop waits for. With the plain lock of an ordinary one, a second
+    signal that comes at the wrong moment waits for the first for ever, and the server can only be killed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cond = threading.Condition(threading.RLock())
 
 
 def make_app() -> Any:
