@@ -2,7 +2,7 @@
 
 It has the same server, the same checks of what comes in, the same decisions, the same Valkey with the same durability,
 and the replies of the contract. It leaves out what a straightforward gateway would leave out: metrics, events, request
-ids, limits per client, memory of what is sold out.
+ids, limits per client, fences. What it accepts, `baseline_worker.py` brings to Postgres.
 """
 
 import os

@@ -32,6 +32,14 @@ def running(
     command: Sequence[str], environ: Mapping[str, str], port: int, path: str, log: Path
 ) -> Generator[subprocess.Popen[bytes]]:
     """A program inside the block, from when `GET path` on its port answers below 500; nothing of it is left after."""
+    with started(command, environ, log) as child:
+        _await_ready(child, port, path, log)
+        yield child
+
+
+@contextlib.contextmanager
+def started(command: Sequence[str], environ: Mapping[str, str], log: Path) -> Generator[subprocess.Popen[bytes]]:
+    """A program inside the block; nothing of it is left after."""
     with log.open("wb") as output:
         child = subprocess.Popen(
             launched(command, "same", signal.SIGTERM),
@@ -43,7 +51,6 @@ def running(
             start_new_session=True,
         )
     try:
-        _await_ready(child, port, path, log)
         yield child
     finally:
         stop(child)

@@ -10,6 +10,7 @@ import uvloop
 
 from bench.books import await_stored, open_books, own_backend, stored_orders
 from bench.figures import Closed, Crowd, Open, count_statuses, is_accepted, latency
+from bench.flush import await_drained
 from bench.generator import generate
 from bench.history import mix_orders, run_history
 from bench.jobs import UNKNOWN, Job, Record
@@ -146,8 +147,10 @@ def _job(
 
 async def _settle(system: System, product: str, units: int) -> Settled:
     """Wait until the orders are in Postgres, where there is one; then look at the CPU that was used, and the rows."""
-    if not system.roles.get("postgres"):
+    if system.name == "bare":
         return Settled(0.0, system.cpu(), None)
+    if system.name == "baseline":
+        return Settled(await asyncio.to_thread(await_drained, system), system.cpu(), None)
     async with open_books(system.settings) as connection:
         drain_s = await await_stored(connection, product, units)
         used = system.cpu(without={await own_backend(connection)})

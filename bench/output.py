@@ -72,7 +72,8 @@ def _markdown(report: Report, pictures: dict[str, str]) -> str:
         _section(limit),
         _picture(pictures, "throughput", "Orders per second of each system"),
         "*baseline* is the straightforward gateway on the same server and the same Valkey, with one Lua call per "
-        "request through redis-py (`bench/baseline.py`); *bare* is Granian with a constant answer and nothing behind "
+        "request through redis-py and a plain worker behind it (`bench/baseline.py`, `bench/baseline_worker.py`); "
+        "*bare* is Granian with a constant answer and nothing behind "
         "it. All of them are driven by the same generator, in turns. Every accept of Flux-Gate and of the baseline is "
         "answered after `fsync`. *drain* is the time after the last answer until every order was in Postgres.",
         _section(cpu),

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from bench.children import free_ports, running
+from bench.children import free_ports, running, started
 from bench.figures import FRONT
 from bench.loopback import LOOPBACK
 from bench.placement import Placement
@@ -87,12 +87,24 @@ def flux_gate(placement: Placement, rate_per_s: float = NO_LIMIT_PER_S) -> Gener
 
 @contextlib.contextmanager
 def baseline(ours: System, placement: Placement) -> Generator[System]:
-    """The one-call-per-request gateway, on the Valkey of `ours`, in a database of its own."""
-    redis_url = resolve(ours.settings).redis_at.removesuffix("/0") + "/1"
+    """The one-call-per-request gateway and its worker, on the servers of `ours`, in a database and table of its own."""
+    given = resolve(ours.settings)
+    redis_url = given.redis_at.removesuffix("/0") + "/1"
     port = free_ports(1)[0]
-    settings = msgspec.structs.replace(ours.settings, port=port, redis_url=redis_url)
-    with _granian("bench.baseline:app", "asgi", settings, placement) as pid:
-        yield System("baseline", port, settings, {"gateway": [pid], "valkey": ours.roles["valkey"]})
+    settings = msgspec.structs.replace(given, port=port, redis_url=redis_url)
+    servers = {role: ours.roles[role] for role in ("valkey", "postgres")}
+    with _granian("bench.baseline:app", "asgi", settings, placement) as pid, _worker(settings, placement) as worker:
+        yield System("baseline", port, settings, {"gateway": [pid], "worker": [worker], **servers})
+
+
+@contextlib.contextmanager
+def _worker(settings: Settings, placement: Placement) -> Generator[int]:
+    with tempfile.TemporaryDirectory(prefix="fluxgate-bench-") as directory:
+        command = [sys.executable, "-m", "bench.baseline_worker"]
+        with started(command, child_environ(settings), Path(directory, "worker.log")) as child:
+            if placement.back:
+                pin_tree(child.pid, placement.back)
+            yield child.pid
 
 
 @contextlib.contextmanager
