@@ -167,7 +167,7 @@ def _convert(values: dict[str, str]) -> Settings:
 def _decode_path(wanted: type, value: object) -> object:
     if wanted is Path:
         return Path(str(value))
-    raise NotImplementedError(wanted)
+    raise TypeError(f"No setting is a {wanted.__name__}.")
 
 
 def _check(settings: Settings) -> None:

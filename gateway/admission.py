@@ -46,9 +46,7 @@ class Admission:
         self.keys = LaneKeys(lane)
         self._client = client
         self._line = line or client
-        self._limits = Limits(
-            settings.rate_per_s, settings.burst_tokens, settings.client_rate, settings.backlog_max
-        )
+        self._limits = Limits(settings.rate_per_s, settings.burst_tokens, settings.client_rate, settings.backlog_max)
         self._orders: deque[Ticket] = deque()
         self._reads: deque[tuple[Read, asyncio.Future[Answer]]] = deque()
         self._peeks: list[asyncio.Future[Answer]] = []

@@ -21,7 +21,15 @@ class Disconnected(Exception):
     """The client has gone before its body was whole, or has broken its framing."""
 
 
-async def read_body(head: Head, receive: Any, patience: Patience) -> bytes | Reply:
+async def read_document(
+    head: Head, receive: Any, patience: Patience, decoder: msgspec.json.Decoder[T], example: str
+) -> T | Reply:
+    """The decoded body, or a 4xx that says what to change; `example` shows a right one. Raises Disconnected."""
+    body = await _read(head, receive, patience)
+    return body if isinstance(body, Reply) else _decode(head, body, decoder, example)
+
+
+async def _read(head: Head, receive: Any, patience: Patience) -> bytes | Reply:
     """The whole body, or the reply to a body that is too large or too slow. Raises Disconnected."""
     if head.content_length > SALE_BODY_MAX:
         return _too_large()
@@ -46,8 +54,7 @@ async def read_body(head: Head, receive: Any, patience: Patience) -> bytes | Rep
         wait.end()
 
 
-def decode_body(head: Head, body: bytes, decoder: msgspec.json.Decoder[T], example: str) -> T | Reply:
-    """The decoded body, or a 4xx that says what to change; `example` shows a right one."""
+def _decode(head: Head, body: bytes, decoder: msgspec.json.Decoder[T], example: str) -> T | Reply:
     if head.content_type != _JSON and head.content_type.split(b";", 1)[0].strip().lower() != _JSON:
         return refusal(415, "Send the body as JSON with the header Content-Type: application/json.")
     if not body:

@@ -6,7 +6,7 @@ import msgspec
 
 from contract.messages import Identifier, Order, Quantity, Record, decode_record
 from contract.order_ids import parse_order_id
-from gateway.body import decode_body, read_body
+from gateway.body import read_document
 from gateway.gate import Call, divert
 from gateway.head import idempotency_key
 from gateway.replying import JSON, NO_STORE, Reply, not_ready, overloaded, refusal, reply
@@ -36,11 +36,8 @@ async def place_order(call: Call) -> Reply:
     key = idempotency_key(call.head.keys)
     if not isinstance(key, str):
         return key
-    body = await read_body(call.head, call.receive, call.gate.patience)
-    if not isinstance(body, bytes):
-        return body
-    wanted = decode_body(call.head, body, _decoder, EXAMPLE)
-    if not isinstance(wanted, OrderBody):
+    wanted = await read_document(call.head, call.receive, call.gate.patience, _decoder, EXAMPLE)
+    if isinstance(wanted, Reply):
         return wanted
     admission = call.gate.admission
     if not admission.prepared:

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from contract.errors import NotReady
 from contract.messages import ID_LENGTH_MAX, QUANTITY_MAX, Identifier
-from gateway.body import decode_body, read_body
+from gateway.body import read_document
 from gateway.gate import Call, divert
 from gateway.replying import NO_STORE, Header, Reply, not_ready, refusal, reply
 from lua import Read, Status
@@ -44,11 +44,8 @@ async def open_sale(call: Call) -> Reply:
     """POST /init: open a sale, or close the running one and open it anew. Never throttled: it is the operator's."""
     if not _may_administer(call):
         return _FORBIDDEN
-    body = await read_body(call.head, call.receive, call.gate.patience)
-    if not isinstance(body, bytes):
-        return body
-    sale = decode_body(call.head, body, _decoder, EXAMPLE)
-    if not isinstance(sale, SaleBody):
+    sale = await read_document(call.head, call.receive, call.gate.patience, _decoder, EXAMPLE)
+    if isinstance(sale, Reply):
         return sale
     await call.gate.admission.open_sale(sale.product_id, sale.quantity, sale.max_per_user or 0)
     return reply(200, {"status": "ok", "msg": f"Stock initialized for {sale.product_id} to {sale.quantity}"})

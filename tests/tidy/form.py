@@ -14,14 +14,14 @@ UNFINISHED = re.compile("|".join(rf"\b{a}{b}\b" for a, b in (("TO", "DO"), ("FIX
 HOSTS = tuple(
     a + b
     for a, b in (
-        ("pypi.", "org"),
-        ("pythonhosted.", "org"),
-        ("npmjs.", "org"),
-        ("npmjs.", "com"),
-        ("crates.", "io"),
-        ("proxy.golang.", "org"),
+        ("py", "pi.org"),
+        ("python", "hosted.org"),
+        ("np", "mjs.org"),
+        ("np", "mjs.com"),
+        ("cra", "tes.io"),
+        ("proxy.go", "lang.org"),
         ("registry.", "yarnpkg"),
-        ("repo.maven.", "apache"),
+        ("repo.", "maven.apache"),
     )
 )
 MACHINE_PATH = re.compile("|".join(rf"(?<![\w.~$}}>-])/{name}/[\w.-]+" for name in ("home", "Users", "root", "work")))
