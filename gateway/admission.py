@@ -54,10 +54,9 @@ class Admission:
         self._running: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._secret = b""
+        # What the last batch left in the bucket, and when, by the monotonic clock.
         self.tokens = 0
-        self.wait_us = 0
         self.known_at = 0.0
-        self.batches = 0
 
     def order(self, order: Order, client: str) -> tuple[str, asyncio.Future[Answer]]:
         """Ask for an order to be admitted: its id should it be accepted, and the decision to come.
@@ -154,27 +153,28 @@ class Admission:
         try:
             verdict = await self._admit(orders, looks)
         except NotReady as error:
-            # Those behind would meet the same silence; they are told now rather than one by one.
-            waiting += peeks + [ticket.decided for ticket in self._orders] + [decided for _, decided in self._reads]
-            self._orders.clear()
-            self._reads.clear()
-            for future in waiting:
-                if not future.done():
-                    future.set_exception(error)
+            self._fail_all(waiting + peeks, error)
             return
         except BaseException as bug:
-            for future in waiting + peeks:
-                if not future.done():
-                    future.set_exception(bug)
+            self._fail_all(waiting + peeks, bug)
             raise
-        self.tokens, self.wait_us, self.known_at = verdict.tokens, verdict.wait_us, time.monotonic()
-        self.batches += 1
+        self.tokens, self.known_at = verdict.tokens, time.monotonic()
         for future, answer in zip(waiting, verdict.answers, strict=True):
             if not future.done():
                 future.set_result(answer)
         for future in peeks:
             if not future.done():
                 future.set_result(Answer(Status.FOUND, 0))
+
+    def _fail_all(self, waiting: list[asyncio.Future[Answer]], error: BaseException) -> None:
+        """Tell those of the batch, and those behind it, who would meet the same: now, rather than one by one."""
+        waiting += [ticket.decided for ticket in self._orders] + [decided for _, decided in self._reads] + self._peeks
+        self._orders.clear()
+        self._reads.clear()
+        self._peeks = []
+        for future in waiting:
+            if not future.done():
+                future.set_exception(error)
 
     async def _admit(self, orders: list[lua.Order], reads: list[Read]) -> lua.Verdict:
         with as_not_ready():

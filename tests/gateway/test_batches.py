@@ -86,3 +86,26 @@ async def test_each_order_gets_its_own_answer(batches: list[Batch]) -> None:
     answers = await asyncio.gather(*(decided for _, decided in wanted))
     ids = [order_id.replace("-", "")[16:] for order_id, _ in wanted]
     assert [answer.detail for answer in answers] == ids
+
+
+class BreaksOnce:
+    """A line that meets a bug of ours at the first call, and answers every later one."""
+
+    calls = 0
+
+    async def execute_command(self, *_command: Any) -> list[int]:
+        self.calls += 1
+        if self.calls == 1:
+            raise ZeroDivisionError
+        return [Status.UNKNOWN_PRODUCT, 0, 0, 1]
+
+
+async def test_a_bug_is_told_to_all_who_wait_and_the_door_works_again() -> None:
+    client: Any = None
+    here = Admission(client, Settings(), line=BreaksOnce())
+    told = await asyncio.gather(*(here.read(Read("", "p", "")) for _ in range(BATCH_MAX + 1)), return_exceptions=True)
+    assert [type(answer) for answer in told] == [ZeroDivisionError] * (BATCH_MAX + 1)
+    with pytest.raises(ZeroDivisionError):
+        await here.close()
+    assert (await here.read(Read("", "p", ""))).status == Status.UNKNOWN_PRODUCT
+    await here.close()
