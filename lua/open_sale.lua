@@ -37,13 +37,15 @@ local clock = redis.call('TIME')
 local now_us = clock[1] * 1000000 + clock[2]
 redis.call('XLEN', outbox)
 redis.call('HGET', figures, 'backlog')
-redis.call('HGET', sales, product)
+local listed = redis.call('HGET', sales, product)
 local old = redis.call('HMGET', sale, 'epoch', 'returned')
-local old_epoch = is_epoch(old[1]) and old[1] or '0'
+local known = is_epoch(old[1])
+-- A sale that is lost while the list still has it is closed all the same, or its books would stay open for ever.
+local old_epoch = known and old[1] or is_epoch(listed) and listed or '0'
 local old_returned = whole(old[2]) and old[2] or '0'
--- -1: the stock is lost, or below nothing, so what was left of the old sale cannot be known.
+-- -1: sale or stock is lost, or the stock below nothing, so what was left of the old sale cannot be known.
 local old_left = redis.call('GET', stock)
-old_left = (whole(old_left) or -1) >= 0 and old_left or '-1'
+old_left = known and (whole(old_left) or -1) >= 0 and old_left or '-1'
 -- Unique for ever, also after Redis has lost its data, and ascending although clocks step back.
 local epoch = digits(math.max(now_us, tonumber(old_epoch) + 1))
 

@@ -81,6 +81,15 @@ async def test_a_sale_whose_stock_was_lost_is_closed_with_an_unknown_rest(lane: 
     assert await lane.admit(make_order()) == [Answer(Status.ACCEPTED, 0)]
 
 
+async def test_a_sale_that_was_lost_while_the_list_has_it_is_closed_with_an_unknown_rest(lane: Lane) -> None:
+    first = await lane.open()
+    await lane.redis.delete(lane.of()[0])
+    await lane.open(total=3)
+    command = await opening(lane)
+    assert (command.closed_epoch, command.closed_left) == (first, -1)
+    assert command.epoch > first
+
+
 async def test_a_damaged_sale_is_closed_by_a_message_that_the_worker_can_read(lane: Lane) -> None:
     sale, stock, _ = lane.of()
     for field, value in (
