@@ -36,7 +36,7 @@ class Order(msgspec.Struct, frozen=True, array_like=True):
 
 
 class OrderAccepted(NamedTuple):
-    """Units have been taken for this order; it must become a row. `place` is its entry in the outbox."""
+    """Units have been taken for this order; it must become a row."""
 
     order_id: str
     epoch: int

@@ -17,7 +17,6 @@ from msgspec import Meta
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Rate = Annotated[float, Meta(ge=0.001, le=1_000_000)]
 RateOrOff = Annotated[float, Meta(ge=0, le=1_000_000)]
-Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 
 PREFIX = "FLUXGATE_"

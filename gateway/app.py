@@ -14,7 +14,6 @@ from starlette.routing import BaseRoute, Route
 from starlette.websockets import WebSocket
 
 import lua
-from contract.parent import die_with_parent
 from contract.settings import Settings, read_settings
 from contract.telemetry import configure_logging, get_logger
 from contract.transport import Asker, open_line, open_redis
@@ -61,7 +60,6 @@ Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 def create_app() -> Application:
     """The application of one gateway process, made of the settings in the environment."""
-    die_with_parent()
     settings = read_settings()
     configure_logging("gateway", settings.log_level)
     app = build_app(settings)

@@ -5,9 +5,9 @@ import re
 import secrets
 from typing import Any, NamedTuple
 
+from contract.messages import KEY_LENGTH_MAX
 from gateway.replying import Reply, refusal
 
-KEY_LENGTH_MAX = 255
 _VISIBLE = re.compile(rb"[!-~]{1,%d}" % KEY_LENGTH_MAX)
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 _WITHOUT_HOST = ("1", "1.0")

@@ -39,16 +39,18 @@ async def metrics(call: Call) -> Reply:
 
     While Redis is away: this process's counts alone, which are still worth reading; /readyz tells the rest.
     """
-    families = list(process_families([own_tally(call.gate)]))
+    gate = call.gate
+    tallies, of_lane = [own_tally(gate)], ()
     try:
-        families = list(process_families(await all_tallies(call.gate)))
+        tallies = await all_tallies(gate)
         with as_not_ready():
-            figures = await lua.read_figures(call.gate.redis, call.gate.admission.keys)
-            proof = await lua.read_proof(call.gate.redis, call.gate.admission.keys)
-        families += lane_families(figures, proof)
+            figures = await lua.read_figures(gate.redis, gate.admission.keys)
+            proof = await lua.read_proof(gate.redis, gate.admission.keys)
+        of_lane = lane_families(figures, proof)
     except NotReady:
         pass
-    return Reply(200, ((b"content-type", CONTENT_TYPE), NO_STORE), render(families))
+    body = render([*process_families(tallies), *of_lane])
+    return Reply(200, ((b"content-type", CONTENT_TYPE), NO_STORE), body)
 
 
 async def openapi(_call: Call) -> Reply:

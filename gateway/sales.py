@@ -76,7 +76,7 @@ async def read_admission(call: Call) -> Reply:
     gate = call.gate
     product_id = (parse_qs(call.scope["query_string"].decode("latin-1")).get("productId") or [""])[0]
     if product_id and not _is_product(product_id):
-        return refusal(400, "A product id has 1 to 128 characters and no control characters.", ANYWHERE)
+        return _BAD_PRODUCT._replace(headers=(*_BAD_PRODUCT.headers, ANYWHERE))
     try:
         if product_id and await gate.shelf.is_empty(product_id):
             return _room("sold_out", SOLD_OUT_POLL_MS, "Everything is sold. A unit may come back if somebody cancels.")

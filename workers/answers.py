@@ -11,10 +11,10 @@ import asyncio
 import uuid
 
 import lua
-from contract.messages import Order, Record, encode_record
 from contract.order_ids import parse_order_id
 from contract.transport import Question, answer_questions, read_questions
 from workers.consumer import until_it_works
+from workers.records import row_record
 from workers.worker import Context
 
 QUESTIONS_AT_ONCE = 500
@@ -39,11 +39,7 @@ async def answer(context: Context, questions: list[Question]) -> int:
     async with context.pool.acquire() as connection:
         ids = [question.body.decode() for question in asked]
         rows = await connection.fetch(context.queries["find_orders"], ids)
-    records: dict[str, bytes] = {}
-    for row in rows:
-        order = Order(row["product_id"], row["user_id"], row["quantity"], row["idempotency_key"])
-        order_id = str(row["order_id"])
-        records[order_id] = encode_record(Record(row["state"], order_id, row["accepted_us"], row["epoch"], order))
+    records = {str(row["order_id"]): row_record(row) for row in rows}
     # A failed order keeps no record: its key belongs to the order that it made first.
     kept = {_digest(str(row["order_id"])): records[str(row["order_id"])] for row in rows if row["reason"] is None}
     await lua.restore_records(context.redis, context.keys, kept, context.settings.idempotency_ttl_s)

@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import lua
-from contract.messages import Order, OrderAccepted, OrderCancelled, Record, SaleOpened, encode_record
+from contract.messages import Order, OrderAccepted, OrderCancelled, SaleOpened
 from sql import Connection
+from workers.records import row_record
 from workers.worker import Context, Done, Outcome, Placed, Retry, Worker
 
 DUPLICATE = "duplicate: the buyer's idempotency key has ordered before"
@@ -138,12 +139,7 @@ async def _originals(context: Context, connection: Connection, orders: list[Orde
         return {}
     users, keys = [order.user_id for order in orders], [order.idempotency_key for order in orders]
     rows = await connection.fetch(context.queries["find_originals"], users, keys)
-    records: dict[tuple[str, str], bytes] = {}
-    for row in rows:
-        order = Order(row["product_id"], row["user_id"], row["quantity"], row["idempotency_key"])
-        record = Record(row["state"], str(row["order_id"]), row["accepted_us"], row["epoch"], order)
-        records[order.user_id, order.idempotency_key] = encode_record(record)
-    return records
+    return {(row["user_id"], row["idempotency_key"]): row_record(row) for row in rows}
 
 
 async def _cancel(context: Context, connection: Connection, cancelled: list[Cancelled]) -> dict[int, Outcome]:

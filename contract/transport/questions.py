@@ -16,6 +16,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from contract.errors import NotReady, Overloaded
 from contract.telemetry import get_logger
+from contract.transport.redis_streams import Stream
 
 QUESTIONS_MAX = 10_000
 """Entries of a stream of questions or answers; older ones have passed their deadline long ago."""
@@ -105,10 +106,7 @@ async def read_questions(client: Redis, stream: str, group: str, consumer: str, 
             group, consumer, {stream: ">"}, count=count, block=BLOCK_MS, noack=True
         )
     except ResponseError as error:
-        if not str(error).startswith("NOGROUP"):
-            raise
-        with contextlib.suppress(ResponseError):
-            await redis.xgroup_create(stream, group, id="0", mkstream=True)
+        await Stream(client, stream, group, consumer).heal(error)
         return []
     return [_question(fields) for _, entries in reply or [] for _, fields in entries]
 

@@ -41,7 +41,7 @@ class Stream:
                 self.group, self.consumer, {self.name: ">"}, count=count, block=block_ms
             )
         except ResponseError as error:
-            await self._heal(error)
+            await self.heal(error)
             return []
         return [Delivery(entry_id.decode(), fields, 1) for _, entries in reply or [] for entry_id, fields in entries]
 
@@ -53,7 +53,7 @@ class Stream:
                 self.group, self.consumer, {self.name: "0"}, count=count
             )
         except ResponseError as error:
-            await self._heal(error)
+            await self.heal(error)
             return []
         entries = [(entry_id.decode(), fields) for _, found in reply or [] for entry_id, fields in found]
         return await self._with_counts([Delivery(entry_id, fields, 1) for entry_id, fields in entries if fields])
@@ -68,7 +68,7 @@ class Stream:
                     self.name, self.group, self.consumer, idle_ms, start_id=cursor, count=CLAIM_BATCH
                 )
             except ResponseError as error:
-                await self._heal(error)
+                await self.heal(error)
                 return []
             if deleted:
                 raise LostEntries(
@@ -94,7 +94,7 @@ class Stream:
         reply = await self._redis.xrange(self.name, start, last, count=count)
         return [Delivery(entry_id.decode(), fields, 0) for entry_id, fields in reply]
 
-    async def _heal(self, error: ResponseError) -> None:
+    async def heal(self, error: ResponseError) -> None:
         """Someone deleted the group or the data: begin again from the start; rows that exist are recognised."""
         if not str(error).startswith("NOGROUP"):
             raise error

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.head import KEY_LENGTH_MAX, MISSING_KEY, idempotency_key, read_head
+from contract.messages import KEY_LENGTH_MAX
+from gateway.head import MISSING_KEY, idempotency_key, read_head
 from gateway.replying import Reply
 
 
