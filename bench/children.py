@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -69,15 +68,6 @@ def stop(child: subprocess.Popen[bytes]) -> None:
         for pid in tree - {child.pid}:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports on loopback that nobody listens on at this moment, all different."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def _await_ready(child: subprocess.Popen[bytes], port: int, path: str, log: Path) -> None:

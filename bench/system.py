@@ -10,10 +10,11 @@ from typing import Literal
 
 import msgspec
 
-from bench.children import free_ports, running, started
+from bench.children import running, started
 from bench.figures import FRONT
 from bench.loopback import LOOPBACK
 from bench.placement import Placement
+from bench.ports import free_port, free_ports
 from bench.processes import command_line, cpu_by_role, cpu_s, direct_children, pin_tree
 from contract.settings import Settings, child_environ
 from fluxgate.embedded import resolve
@@ -90,7 +91,7 @@ def baseline(ours: System, placement: Placement) -> Generator[System]:
     """The one-call-per-request gateway and its worker, on the servers of `ours`, in a database and table of its own."""
     given = resolve(ours.settings)
     redis_url = given.redis_at.removesuffix("/0") + "/1"
-    port = free_ports(1)[0]
+    port = free_port()
     settings = msgspec.structs.replace(given, port=port, redis_url=redis_url)
     servers = {role: ours.roles[role] for role in ("valkey", "postgres")}
     with _granian("bench.baseline:app", "asgi", settings, placement) as pid, _worker(settings, placement) as worker:
@@ -110,7 +111,7 @@ def _worker(settings: Settings, placement: Placement) -> Generator[int]:
 @contextlib.contextmanager
 def bare(ours: System, placement: Placement) -> Generator[System]:
     """Granian with a constant answer."""
-    port = free_ports(1)[0]
+    port = free_port()
     settings = msgspec.structs.replace(ours.settings, port=port)
     with _granian("bench.constant:rsgi", "rsgi", settings, placement) as pid:
         yield System("bare", port, settings, {"gateway": [pid]})

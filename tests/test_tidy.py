@@ -13,7 +13,7 @@ from tests.tidy import borders, form, locks, repository, scripts
 from tests.tidy.repository import ROOT, texts
 
 Rule = Callable[[str, str], list[str]]
-TESTS_AND_BENCH = ("tests/", "bench/")
+TESTS_AND_BENCH = ("tests/", "bench/", "chaos/")
 
 
 def every(rule: Rule, files: Iterator[tuple[str, str]]) -> list[str]:

@@ -15,9 +15,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from bench.ports import free_port
 from contract.settings import Settings
 from tests.support.processes import listening, running
-from tests.support.servers import free_port
 
 STAND_IN = Path(__file__).with_name("stand_in_gateway.py")
 START_WITHIN_S = 20.0

@@ -4,10 +4,11 @@ import msgspec
 import pytest
 from playwright.async_api import BrowserContext
 
+from bench.ports import free_port
 from contract.settings import Settings
 from tests.support.http import get, init
 from tests.support.processes import listening, running
-from tests.support.servers import Servers, free_port
+from tests.support.servers import Servers
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 

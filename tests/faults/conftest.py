@@ -3,7 +3,7 @@
 import pytest
 from rich.console import Console
 
-from tests.support.ordeal import Figures, show
+from chaos.sale import Figures, show
 
 FIGURES = pytest.StashKey[list[Figures]]()
 # Nothing is squeezed into a terminal that is narrower than the table.

@@ -6,9 +6,9 @@ import signal
 import msgspec
 import pytest
 
+from bench.ports import free_port
 from contract.settings import Settings
 from tests.support.processes import listening, running
-from tests.support.servers import free_port
 
 STOP_WITHIN_S = 8.0
 

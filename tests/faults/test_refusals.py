@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from chaos.system import own_settings, refusal
 from contract.settings import Settings
 from tests.support.processes import ROOT
-from tests.support.system import own_settings, refusal
 
 pytestmark = pytest.mark.slow
 

@@ -9,9 +9,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from fluxgate.embedded import resolve
-from tests.support.nemesis import FAULTS, SUPERVISOR, WORKER, Fault, Struck, child, gateway_processes, household, kill
-from tests.support.ordeal import (
+from chaos.sale import (
     BACK_WITHIN_S,
     STOCK,
     Figures,
@@ -19,7 +17,9 @@ from tests.support.ordeal import (
     eventually,
     sale_settings,
 )
-from tests.support.system import System, running_system, started
+from chaos.system import System, running_system, started
+from chaos.victims import FAULTS, SUPERVISOR, WORKER, Fault, Struck, child, gateway_processes, household, kill
+from fluxgate.embedded import resolve
 
 # One system goes through all these faults, one after the other, as a real one would; each meets a sale of its own.
 pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.asyncio(loop_scope="module")]

@@ -6,9 +6,9 @@ import pytest
 import pytest_asyncio
 
 from bench.history import mix_orders, run_history
-from tests.support.history import check
-from tests.support.ordeal import Sale, sale_settings
-from tests.support.system import System, running_system
+from chaos.checker import check
+from chaos.sale import Sale, sale_settings
+from chaos.system import System, running_system
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.asyncio(loop_scope="module")]
 

@@ -9,9 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fluxgate.data_directory import is_held
-from tests.support.http import request, send
-from tests.support.system import (
+from chaos.system import (
     STOP_WITHIN_S,
     System,
     lives,
@@ -22,7 +20,9 @@ from tests.support.system import (
     started,
     up,
 )
-from tests.support.waiting import until
+from chaos.waiting import until
+from fluxgate.data_directory import is_held
+from tests.support.http import request, send
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault]
 

@@ -11,12 +11,12 @@ import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
 import lua
+from chaos.waiting import until
 from contract.settings import Settings
 from contract.transport import open_redis
 from tests.support.http import get, init, order, post
 from tests.support.refusals import refused, unread
 from tests.support.selling import Sale
-from tests.support.waiting import until
 from tests.support.watching import Denied, message, watching
 from tests.support.wire import exchange, head
 

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import lua
+from bench.ports import free_port
 from contract.order_ids import parse_order_id
 from contract.settings import Settings
 from contract.transport import open_redis
@@ -16,7 +17,6 @@ from gateway.openapi import DOCUMENT
 from tests.support.http import get, init, order, post
 from tests.support.processes import running_gateway
 from tests.support.selling import Sale
-from tests.support.servers import free_port
 from tests.support.wire import exchange, head
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

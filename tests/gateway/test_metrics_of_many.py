@@ -3,10 +3,10 @@
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
+from chaos.waiting import until
 from contract.settings import Settings
 from tests.support.http import get
 from tests.support.processes import running_gateway
-from tests.support.waiting import until
 
 
 async def test_metrics_hold_the_counts_of_every_process_on_the_port(settings: Settings) -> None:

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 import lua
+from bench.ports import free_port
+from chaos.waiting import until
 from contract.settings import Settings
 from contract.transport import open_redis
 from fluxgate import embedded
 from tests.support.http import Response, get, init, order, post
 from tests.support.processes import running_gateway
 from tests.support.refusals import refused
-from tests.support.servers import free_port
-from tests.support.waiting import until
 from tests.support.watching import watching
 
 # Generous against the half second that the gateway grants Redis: what is asserted is that there is an end.

@@ -11,12 +11,12 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from bench.ports import free_port
 from contract.settings import Settings, child_environ
 from fluxgate.refusal import Refusal
 from fluxgate.waiting_room import make_replies, origin_of, render_page
 from tests.support.http import Response, get, read_response, request, send
 from tests.support.processes import ROOT, listening, running
-from tests.support.servers import free_port
 
 PAGE = ROOT / "waiting_room"
 COMMAND = [sys.executable, "-m", "fluxgate", "waiting-room"]

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 
 import lua
+from bench.ports import free_port
 from contract.order_ids import parse_order_id
 from contract.settings import Settings
 from contract.transport import open_redis
@@ -19,7 +20,6 @@ from gateway.openapi_schemas import ORDER_ID
 from tests.support.buckets import put_tokens
 from tests.support.http import Response
 from tests.support.processes import running_gateway
-from tests.support.servers import free_port
 from tests.support.wire import exchange, head
 
 KEY = "550e8400-e29b-41d4-a716-446655440000"

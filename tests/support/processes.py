@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+from bench.ports import free_port
 from contract.settings import Settings, child_environ
 from fluxgate.process import launched
-from tests.support.servers import free_port
 
 ROOT = Path(__file__).parents[2]
 UP_WITHIN_S = 20.0

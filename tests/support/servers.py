@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.ports import free_port
 from fluxgate import embedded
 from sql import apply_schema
 
@@ -16,13 +16,6 @@ class Servers(NamedTuple):
 
     redis_url: str
     postgres_url: str
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextlib.contextmanager

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from chaos.waiting import until
 from contract.transport import Stream
 from contract.transport.redis_streams import CLAIM_BATCH, LostEntries
-from tests.support.waiting import until
 from tests.transport.conftest import Backend
 
 SHORT_MS = 1

@@ -10,13 +10,13 @@ import pytest
 import redis.asyncio
 from redis.exceptions import AuthenticationError
 
+from bench.ports import free_port
+from chaos.system import own_settings
 from contract.settings import Settings
 from fluxgate import embedded, postgres, valkey
 from fluxgate.process import Identity
 from fluxgate.refusal import Refusal
 from fluxgate.server import wheel_file
-from tests.support.servers import free_port
-from tests.support.system import own_settings
 
 DURABLE = {
     "appendonly": "yes",

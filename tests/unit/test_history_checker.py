@@ -3,7 +3,7 @@
 import pytest
 
 from bench.history import Order, Outcome
-from tests.support.history import Row, accept_times, back_after_s, check
+from chaos.checker import Row, accept_times, back_after_s, check
 
 SUCCESS = b'{"status":"success","msg":"Order accepted","orderId":"%s"}'
 IGNORED = b'{"status":"ignored","msg":"Duplicate request","orderId":"%s"}'

@@ -9,12 +9,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from chaos.system import lives
+from chaos.waiting import until
 from fluxgate import supervisor as supervisor_module
 from fluxgate.probes import Probe, alive
 from fluxgate.process import Child, ChildFailed
 from fluxgate.supervisor import BACKOFF_FIRST_S, BACKOFF_MAX_S, Supervisor, backoff_s
-from tests.support.system import lives
-from tests.support.waiting import until
 
 WAIT = "while :; do sleep 0.05; done"
 

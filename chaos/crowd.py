@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 from bench.history import Order, Outcome, run_history
 from bench.requests import order_key
-from tests.support.history import OK
+from chaos.checker import OK
 
 # Buyers that click twice at once, that repeat an old request, and that lose the connection right after sending.
 DOUBLE, LATE, CUT = 0.1, 0.05, 0.03

@@ -13,16 +13,16 @@ from rich.table import Table
 
 import lua
 from bench.books import open_books
+from bench.children import ROOT
+from bench.sale import open_sale
+from chaos.checker import Row, Verdict, accept_times, back_after_s, check
+from chaos.crowd import Crowd
+from chaos.system import own_settings
+from chaos.victims import Struck
+from chaos.waiting import until
 from contract.settings import Settings, child_environ
 from contract.transport import open_redis
 from fluxgate.embedded import resolve
-from tests.support.crowd import Crowd
-from tests.support.history import Row, Verdict, accept_times, back_after_s, check
-from tests.support.http import init
-from tests.support.nemesis import Struck
-from tests.support.processes import ROOT
-from tests.support.system import own_settings
-from tests.support.waiting import until
 from workers.faults import TRANSIENT
 
 # What the project promises: after the death of any process the system sells again by itself within this.
@@ -80,8 +80,7 @@ class Sale:
     async def open(self) -> None:
         """Open the sale."""
         self._log_sizes = {path: path.stat().st_size for path in self._logs()}
-        reply = await init(self.settings.port, self.product, self.stock)
-        assert reply.status == 200, reply.body
+        await asyncio.to_thread(open_sale, self.settings.port, self.product, self.stock)
 
     async def rows(self) -> list[Row]:
         """All rows of the sale."""

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import psutil
 
+from chaos.system import System, lives
+from chaos.waiting import until
 from fluxgate import postgres
-from tests.support.system import System, lives
-from tests.support.waiting import until
 
 GONE_WITHIN_S = 5.0
 

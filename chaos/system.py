@@ -13,12 +13,12 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from bench.children import ROOT
+from bench.ports import free_port
+from chaos.waiting import until
 from contract.settings import Settings, child_environ
 from fluxgate.data_directory import is_held
 from fluxgate.process import Identity, launched
-from tests.support.processes import ROOT
-from tests.support.servers import free_port
-from tests.support.waiting import until
 
 UP_WITHIN_S = 60.0
 # What the project promises: one ctrl-C stops everything within this.
