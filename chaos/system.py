@@ -9,6 +9,7 @@ from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psutil
@@ -81,15 +82,25 @@ def lives(process: psutil.Process) -> bool:
 
 @contextlib.asynccontextmanager
 async def started(
-    settings: Settings, *, command: Sequence[str] = ("up",), name: str = "up", identity: Identity = "same"
+    settings: Settings,
+    *,
+    command: Sequence[str] = ("up",),
+    name: str = "up",
+    identity: Identity = "same",
+    prefix: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+    source: Path = ROOT,
 ) -> AsyncIterator[System]:
-    """Start `fluxgate up` without waiting for anything; whatever is left of it at the end is killed."""
+    """Start `fluxgate up` without waiting for anything; whatever is left of it at the end is killed.
+
+    `prefix` is a program that turns itself into it, `environ` more of the environment, `source` the tree whose code runs.
+    """
     log_path = settings.data_dir.parent / f"{name}.output"
     with log_path.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            *launched([sys.executable, "-m", "fluxgate", *command], identity),
-            cwd=ROOT,
-            env=child_environ(settings),
+            *launched([*prefix, sys.executable, "-m", "fluxgate", *command], identity),
+            cwd=source,
+            env=child_environ(settings) | {"PYTHONPATH": str(source)} | dict(environ or {}),
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -107,9 +118,9 @@ async def started(
 
 
 @contextlib.asynccontextmanager
-async def running_system(settings: Settings) -> AsyncIterator[System]:
-    """A system that is up inside the block."""
-    async with started(settings) as system:
+async def running_system(settings: Settings, **how: Any) -> AsyncIterator[System]:
+    """A system that is up inside the block; `how` is for `started`."""
+    async with started(settings, **how) as system:
         await up(system)
         yield system
 
