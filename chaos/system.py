@@ -93,7 +93,7 @@ async def started(
 ) -> AsyncIterator[System]:
     """Start `fluxgate up` without waiting for anything; whatever is left of it at the end is killed.
 
-    `prefix` is a program that turns itself into it, `environ` more of the environment, `source` the tree whose code runs.
+    `prefix` is a program that turns itself into it, `environ` more of the environment, `source` the tree of its code.
     """
     log_path = settings.data_dir.parent / f"{name}.output"
     with log_path.open("wb") as log:
