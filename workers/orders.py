@@ -5,21 +5,25 @@ Calls     nothing
 Writes    sales, orders
 Emits     order events, when its entries are settled
 Fails     an order whose buyer has used its key before, or that no unit exists for, becomes a row in state `failed`;
-          the first gives its units back. An order that comes before the opening of its sale is retried.
+          the first gives its units back. An order that comes before the opening of its sale, or before a cancellation
+          that may have freed its units, is retried.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lua
 from contract.messages import Order, OrderAccepted, OrderCancelled, SaleOpened
+from contract.transport import oldest_place
 from sql import Connection
 from workers.records import row_record
 from workers.worker import Context, Done, Outcome, Placed, Retry, Worker
 
 DUPLICATE = "duplicate: the buyer's idempotency key has ordered before"
 OVERSOLD = "oversold: the sale has no unit for this order"
+Sales = dict[tuple[str, int], int]
+"""Units by product and epoch."""
 BATCH_ENTRIES = 64
 """Entries of one read; an entry holds at most the gateway's batch of orders, so memory stays under some megabytes."""
 
@@ -51,9 +55,14 @@ class Cancelled(NamedTuple):
     seq: int
     command: OrderCancelled
 
+    @property
+    def sale(self) -> tuple[str, int]:
+        """The sale that its units go back to: product and epoch."""
+        return self.command.order.product_id, self.command.epoch
+
 
 async def handle(context: Context, placed: list[Placed]) -> list[Outcome]:
-    """Write a batch in one transaction: openings first, then orders, then cancellations."""
+    """Write a batch in one transaction: openings first, then orders and cancellations."""
     outcomes: dict[int, Outcome] = {}
     accepted: list[Accepted] = []
     cancelled: list[Cancelled] = []
@@ -67,10 +76,8 @@ async def handle(context: Context, placed: list[Placed]) -> list[Outcome]:
             if isinstance(item.command, SaleOpened):
                 await _open_sale(context, connection, item.command)
                 outcomes[i] = Done()
-        if accepted:
-            outcomes |= await _persist(context, connection, accepted)
-        if cancelled:
-            outcomes |= await _cancel(context, connection, cancelled)
+        if accepted or cancelled:
+            outcomes |= await _write(context, connection, accepted, cancelled)
     return [outcomes[i] for i in range(len(placed))]
 
 
@@ -82,32 +89,68 @@ async def _open_sale(context: Context, connection: Connection, sale: SaleOpened)
     await connection.execute(context.queries["insert_sale"], *opening)
 
 
-async def _persist(context: Context, connection: Connection, accepted: list[Accepted]) -> dict[int, Outcome]:
-    """Insert the orders whose sale is known. Gives an outcome for each index."""
-    unsold = await _lock_sales(context, connection, (item.sale for item in accepted))
+async def _write(
+    context: Context, connection: Connection, accepted: list[Accepted], cancelled: list[Cancelled]
+) -> dict[int, Outcome]:
+    """Insert the orders whose sale is known and mark the cancelled ones. Gives an outcome for each position.
+
+    The units that the batch frees and takes are set off against each other before they are counted: an order may have
+    been accepted for a unit that a cancellation beside it gave back.
+    """
+    unsold = await _lock_sales(context, connection, (item.sale for item in (*accepted, *cancelled)))
     early = Retry("the opening of its sale has not been handled yet")
     outcomes: dict[int, Outcome] = {item.position: early for item in accepted if item.sale not in unsold}
     known = [item for item in accepted if item.sale in unsold]
-    rows = await connection.fetch(context.queries["insert_orders"], *_columns(known))
-    inserted = {str(row["order_id"]) for row in rows}
-    sold: dict[tuple[str, int], int] = defaultdict(int)
-    oversold: list[str] = []
+    inserted = await _insert(context, connection, known)
+    sold: Sales = defaultdict(int)
+    given_back: set[str] = set()
+    if cancelled:
+        rows, decided = await _cancel(context, connection, cancelled)
+        outcomes |= decided
+        given_back = {str(row["order_id"]) for row in rows}
+        for row in rows:
+            # An order that comes and goes with this batch has never counted.
+            if str(row["order_id"]) not in inserted:
+                sold[row["product_id"], row["epoch"]] -= row["quantity"]
+    short: list[Accepted] = []
     for item in known:
         if item.order_id not in inserted:
             continue
-        quantity = item.command.order.quantity
+        quantity = 0 if item.order_id in given_back else item.command.order.quantity
         if sold[item.sale] + quantity > unsold[item.sale]:
-            oversold.append(item.order_id)
-            outcomes[item.position] = Done(lua.FAILED_WITHOUT_UNITS)
+            short.append(item)
         else:
             sold[item.sale] += quantity
             outcomes[item.position] = Done(lua.PERSISTED)
-    if oversold:
-        context.log.error("orders beyond the stock of their sale", orders=oversold)
-        await connection.execute(context.queries["fail_orders"], oversold, OVERSOLD)
+    if short:
+        outcomes |= await _fall_short(context, connection, short)
     await _count_sold(context, connection, sold)
     rest = [item for item in known if item.order_id not in inserted]
     return outcomes | (await _explain(context, connection, rest) if rest else {})
+
+
+async def _insert(context: Context, connection: Connection, items: list[Accepted]) -> set[str]:
+    """Insert orders; gives the ids of those that were not there, and whose key had not ordered before."""
+    if not items:
+        return set()
+    return {str(row["order_id"]) for row in await connection.fetch(context.queries["insert_orders"], *_columns(items))}
+
+
+async def _fall_short(context: Context, connection: Connection, short: list[Accepted]) -> dict[int, Outcome]:
+    """Orders that the sale has no unit for. As long as an older entry is unsettled, it may be the cancellation that
+    frees one, in the hands of another worker or of one that died; when there is none, the order is oversold."""
+    oldest = await oldest_place(context.redis, context.keys.outbox)
+    early = [item for item in short if oldest and oldest < (item.ms, item.seq)]
+    if early:
+        await connection.execute(context.queries["withdraw_orders"], [item.order_id for item in early])
+    retry = Retry("an entry before it may give back the unit that it needs")
+    outcomes: dict[int, Outcome] = {item.position: retry for item in early}
+    oversold = [item for item in short if item.position not in outcomes]
+    if oversold:
+        ids = [item.order_id for item in oversold]
+        context.log.error("orders beyond the stock of their sale", orders=ids)
+        await connection.execute(context.queries["fail_orders"], ids, OVERSOLD)
+    return outcomes | {item.position: Done(lua.FAILED_WITHOUT_UNITS) for item in oversold}
 
 
 async def _explain(context: Context, connection: Connection, rest: list[Accepted]) -> dict[int, Outcome]:
@@ -142,24 +185,22 @@ async def _originals(context: Context, connection: Connection, orders: list[Orde
     return {(row["user_id"], row["idempotency_key"]): row_record(row) for row in rows}
 
 
-async def _cancel(context: Context, connection: Connection, cancelled: list[Cancelled]) -> dict[int, Outcome]:
-    """Mark orders as cancelled. Those that are not persisted any more were cancelled before, or had failed."""
-    await _lock_sales(context, connection, ((item.command.order.product_id, item.command.epoch) for item in cancelled))
+async def _cancel(
+    context: Context, connection: Connection, cancelled: list[Cancelled]
+) -> tuple[list[Any], dict[int, Outcome]]:
+    """Mark orders as cancelled; gives the rows that were marked now, and the outcomes. Orders that are not persisted
+    any more were cancelled before, or had failed."""
     ids = [item.command.order_id for item in cancelled]
     times = [item.command.cancelled_us for item in cancelled]
     places = [item.ms for item in cancelled], [item.seq for item in cancelled]
-    given_back: dict[tuple[str, int], int] = defaultdict(int)
-    for row in await connection.fetch(context.queries["cancel_orders"], ids, times, *places):
-        given_back[row["product_id"], row["epoch"]] -= row["quantity"]
-    await _count_sold(context, connection, given_back)
+    rows = await connection.fetch(context.queries["cancel_orders"], ids, times, *places)
     known = {str(row["order_id"]) for row in await connection.fetch(context.queries["find_orders"], ids)}
     early = Retry("the order that it cancels has not been handled yet")
-    return {item.position: Done(lua.CANCELLED) if item.command.order_id in known else early for item in cancelled}
+    done = Done(lua.CANCELLED)
+    return rows, {item.position: done if item.command.order_id in known else early for item in cancelled}
 
 
-async def _lock_sales(
-    context: Context, connection: Connection, sales: Iterable[tuple[str, int]]
-) -> dict[tuple[str, int], int]:
+async def _lock_sales(context: Context, connection: Connection, sales: Iterable[tuple[str, int]]) -> Sales:
     """Lock the sales in one order; gives the units that each has not sold yet."""
     wanted = sorted(set(sales))
     names, epochs = [name for name, _ in wanted], [epoch for _, epoch in wanted]
@@ -167,7 +208,7 @@ async def _lock_sales(
     return {(row["product_id"], row["epoch"]): row["total"] - row["sold"] for row in rows}
 
 
-async def _count_sold(context: Context, connection: Connection, units: dict[tuple[str, int], int]) -> None:
+async def _count_sold(context: Context, connection: Connection, units: Sales) -> None:
     if units:
         names, epochs = [name for name, _ in units], [epoch for _, epoch in units]
         await connection.execute(context.queries["count_sold"], names, epochs, list(units.values()))

@@ -86,3 +86,8 @@ ON CONFLICT DO NOTHING;
 SELECT s.product_id, s.epoch, s.total, s.sold FROM sales AS s
 JOIN unnest($1::text[], $2::bigint[]) AS n (product_id, epoch) ON s.product_id = n.product_id AND s.epoch = n.epoch
 ORDER BY s.product_id, s.epoch FOR UPDATE OF s;
+
+-- name: withdraw_orders
+-- Takes rows back that this transaction has inserted: their orders cannot be decided yet.
+-- $1 order ids uuid[]
+DELETE FROM orders WHERE order_id = ANY($1::uuid[]);

@@ -114,10 +114,41 @@ async def test_an_order_that_no_unit_exists_for_is_kept_as_a_conflict_and_gives_
     (stock_key,) = await workshop.context.redis.keys("*stock*")
     await workshop.context.redis.set(stock_key, 1)  # somebody meddles with the stock
     await place(workshop, "key-2")
-    await workshop.work()
+    assert await workshop.work() == 2, "what is older than it might yet free a unit"
+    assert await workshop.work(await workshop.stream().read_again(10)) == 1
     assert [row["state"] for row in await workshop.rows()] == ["persisted", "failed"]
     assert await stock(workshop) == 0
     assert any(book.oversold == 1 for book in await workshop.books())
+
+
+async def test_an_order_for_a_unit_that_was_given_back_is_written_with_its_cancellation_in_one_batch(
+    workshop: Workshop,
+) -> None:
+    await open_sale(workshop, 1)
+    first = await place(workshop, "key-1")
+    await cancel(workshop, first, "key-1")
+    second = await place(workshop, "key-2")
+    await cancel(workshop, second, "key-2")
+    await place(workshop, "key-3")
+    await workshop.work()
+    assert [row["state"] for row in await workshop.rows()] == ["cancelled", "cancelled", "persisted"]
+    assert await balanced(workshop)
+
+
+async def test_an_order_that_overtakes_the_cancellation_that_freed_its_unit_waits_for_it(workshop: Workshop) -> None:
+    await open_sale(workshop, 1)
+    first = await place(workshop, "key-1")
+    await workshop.work()
+    await cancel(workshop, first, "key-1")
+    taken_by_another = await workshop.read("another")
+    await place(workshop, "key-2")
+    assert await workshop.work() == 0
+    assert [row["state"] for row in await workshop.rows()] == ["persisted"]
+    assert await balanced(workshop)
+    assert await workshop.work(taken_by_another) == 1
+    assert await workshop.work(await workshop.stream().read_again(10)) == 1
+    assert [row["state"] for row in await workshop.rows()] == ["cancelled", "persisted"]
+    assert await balanced(workshop)
 
 
 async def test_a_cancellation_reaches_postgres_and_the_unit_returns_once(workshop: Workshop) -> None:
