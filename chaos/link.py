@@ -8,6 +8,9 @@ from bench.loopback import LOOPBACK
 from chaos.flow import End, Flow, reset
 from chaos.rules import Cut, CutReply, Delay, Hold, Slice, Strikes
 
+# How long the way to the server may take: loopback needs an instant, and what the client sends meanwhile is kept here.
+OPEN_WITHIN_S = 5.0
+
 
 class Link:
     """From the accepted connection to the end of both. `rules` are the proxy's, and change while it lives.
@@ -21,6 +24,7 @@ class Link:
         self._rules = rules
         self._accepted = accepted
         self._opened = False
+        self._early: list[bytes | End] = []
         self._requests = Flow(self._closed)
         self._replies = Flow(self._closed)
         self.client = Side(self._requests, self._replies, self._request, self._come, self._lost)
@@ -38,14 +42,15 @@ class Link:
         self.follow_rules()
         if self.client.is_open:
             try:
-                await asyncio.get_running_loop().create_connection(lambda: self._server, LOOPBACK, target_port)
-            except OSError:
+                async with asyncio.timeout(OPEN_WITHIN_S):
+                    await asyncio.get_running_loop().create_connection(lambda: self._server, LOOPBACK, target_port)
+            except (OSError, TimeoutError):
                 self.reset()
         if not self.client.is_open:
             self.reset()
-        elif self._requests.source is not None:
-            self._requests.source.resume_reading()
         self._opened = True
+        while self._early:
+            self._request(self._early.pop(0))
         self._lost()
 
     def follow_rules(self) -> None:
@@ -71,6 +76,9 @@ class Link:
         return [strikes for strikes in self._rules if strikes.rule.role == self.role]
 
     def _request(self, what: bytes | End) -> None:
+        if not self._opened:
+            self._early.append(what)
+            return
         if isinstance(what, bytes) and self._rules and self._aimed is None:
             for strikes in self._mine():
                 fault = strikes.rule.fault
@@ -125,8 +133,6 @@ class Link:
             flow.push(piece, delay_s + number * apart_s)
 
     def _come(self, client: asyncio.Transport) -> None:
-        # Nothing is read before the server is there to take it.
-        client.pause_reading()
         self._accepted(self, client.get_extra_info("peername")[1])
 
     def _lost(self) -> None:

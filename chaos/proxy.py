@@ -23,13 +23,13 @@ BACKLOG = 4096
 class Proxy:
     """Stands before `target_port`. Whoever connects to `port` has the role that `whose` finds."""
 
-    def __init__(self, target_port: int, whose: Whose, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, target_port: int, whose: Whose) -> None:
         self.port = free_port()
         self._target_port = target_port
         self._whose = whose
-        self._tasks = tasks
         self._rules: list[Strikes] = []
-        self._links: set[Link] = set()
+        # What keeps them is here until it has ended, and after that if it ended with an error.
+        self._links: dict[Link, asyncio.Task[None]] = {}
 
     @contextlib.contextmanager
     def rule(self, rule: Rule) -> Generator[Strikes]:
@@ -51,37 +51,33 @@ class Proxy:
         """The protocol of a connection that has just come."""
         return Link(self._rules, self._accepted).client
 
-    def reset(self) -> None:
-        """Reset every connection."""
+    async def end(self) -> None:
+        """Reset every connection. Raises what went wrong with any of them, ever."""
         for link in list(self._links):
             link.reset()
+        await asyncio.gather(*self._links.values())
 
     def _follow_rules(self) -> None:
         for link in list(self._links):
             link.follow_rules()
 
     def _accepted(self, link: Link, client_port: int) -> None:
-        self._links.add(link)
-        self._tasks.create_task(self._serve(link, client_port))
+        self._links[link] = asyncio.create_task(self._serve(link, client_port))
 
     async def _serve(self, link: Link, client_port: int) -> None:
-        try:
-            await link.open(await self._whose(client_port, self.port), self._target_port)
-            await link.gone.wait()
-        finally:
-            link.reset()
-            self._links.remove(link)
+        await link.open(await self._whose(client_port, self.port), self._target_port)
+        await link.gone.wait()
+        del self._links[link]
 
 
 @contextlib.asynccontextmanager
 async def proxying(target_port: int, whose: Whose) -> AsyncGenerator[Proxy]:
-    """A proxy that listens inside the block, and resets all connections at its end; a bug of its own ends the block."""
-    async with asyncio.TaskGroup() as tasks:
-        proxy = Proxy(target_port, whose, tasks)
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(proxy.make_link, LOOPBACK, proxy.port, backlog=BACKLOG)
-        try:
-            yield proxy
-        finally:
-            server.close()
-            proxy.reset()
+    """A proxy that listens inside the block; at its end all connections are reset."""
+    proxy = Proxy(target_port, whose)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(proxy.make_link, LOOPBACK, proxy.port, backlog=BACKLOG)
+    try:
+        yield proxy
+    finally:
+        server.close()
+        await proxy.end()

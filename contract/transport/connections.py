@@ -5,6 +5,7 @@ from typing import Any
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from contract.settings import Settings
 from contract.transport.line import Line
@@ -26,6 +27,7 @@ def open_redis(settings: Settings, *, connections: int = 4, block_s: float = 0) 
         protocol=2,
         health_check_interval=0,
     )
+    pool.connection_class = type("Connection", (_ResetIsNoBug, pool.connection_class), {})
     return Redis.from_pool(pool)
 
 
@@ -34,3 +36,18 @@ def open_line(settings: Settings) -> Redis | Line:
     if settings.redis_at.startswith("redis://"):
         return Line(settings.redis_at, settings.redis_timeout_s)
     return open_redis(settings)
+
+
+class _ResetIsNoBug:
+    """What a connection is told that was reset while nobody used it, in redis-py's words on every event loop.
+
+    uvloop refuses to write to it with a RuntimeError, which redis-py takes for a bug of ours.
+    """
+
+    async def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
+        """Send a command, or raise redis-py's error of connection."""
+        sending: Any = super()
+        try:
+            await sending.send_packed_command(*args, **kwargs)
+        except RuntimeError as error:
+            raise RedisConnectionError(f"The connection was lost: {error}.") from error
