@@ -1,7 +1,9 @@
-#!lua
+#!lua flags=allow-oom
 -- Settle entries of the outbox after the worker's commit: mark the orders, give units of failed orders back, park
 -- poison, acknowledge and delete. Whoever deletes the entry applies it; a second settler finds it gone and does
 -- nothing.
+--
+-- It runs in a full Redis too, for it is what makes room there: entries go, and records get their end.
 --
 -- KEYS
 --   1  outbox   stream  commands on their way to the workers

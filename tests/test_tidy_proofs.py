@@ -104,6 +104,7 @@ return {1, redis.call('DECRBY', stock, units)}
 """
 DAMAGES = {
     "no shebang": ("#!lua\n", ""),
+    "a shebang that lets it grow a full Redis": ("#!lua\n", "#!lua flags=allow-oom\n"),
     "no sentence": ("-- Does one thing.\n", "--\n"),
     "no reason": ("-- Why atomic: because.\n", ""),
     "an unknown type": ("  string  ", "  number  "),

@@ -62,7 +62,8 @@ async def run(context: Context, worker: Worker, stream: Stream, stop: asyncio.Ev
             broken = True
             raise
 
-    await until_it_works(stream.ensure_group, context, stop)
+    # The group is made by the first look that misses it, and not here: in a full Redis nothing can be made, and whoever
+    # starts there has to settle what waits in the group that stands.
     while not stop.is_set():
         deliveries: list[Delivery] = []
         if loop.time() >= next_claim:

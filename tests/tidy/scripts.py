@@ -1,8 +1,11 @@
 """Rules about Lua: header, locals, results and Python agree on what stands where."""
 
 import re
+from pathlib import Path
 from typing import NamedTuple
 
+# What frees memory must run when there is none left; everything else is refused then as a whole.
+MAKES_ROOM = {"settle"}
 REDIS_TYPES = {"string", "hash", "stream", "set", "zset", "list"}
 SECTIONS = ("KEYS", "ARGV", "Returns", "Why atomic")
 BINDING = re.compile(r"^local (\w+) = (?:tonumber\()?(KEYS|ARGV)\[(\d+)\]\)?$")
@@ -24,8 +27,9 @@ def read_header(path: str, text: str) -> tuple[Header, list[str]]:
     lines = text.splitlines()
     head = lines[: next((i for i, line in enumerate(lines) if i and not line.startswith("--")), len(lines))]
     found: list[str] = []
-    if lines[:1] != ["#!lua"]:
-        found.append(f"{path} does not begin with #!lua, so a full Redis would refuse it only half-way")
+    shebang = "#!lua flags=allow-oom" if Path(path).stem in MAKES_ROOM else "#!lua"
+    if lines[:1] != [shebang]:
+        found.append(f"{path} does not begin with {shebang}, so a full Redis would refuse too much, or too little")
     if len(head) < 2 or not re.match(r"-- [A-Z]", head[1]):
         found.append(f"{path} does not say in a sentence what it does")
     starts = [next((i for i, line in enumerate(head) if line.startswith(f"-- {name}")), -1) for name in SECTIONS]
