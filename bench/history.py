@@ -37,8 +37,17 @@ class Order(NamedTuple):
     user: str
 
 
-class Outcome(NamedTuple):
+class Answer(NamedTuple):
     """What one request brought. `status` 0: the connection was cut or silent, the outcome is unknown. Monotonic s."""
+
+    status: int
+    body: bytes
+    sent: float
+    done: float
+
+
+class Outcome(NamedTuple):
+    """The answer to one request to buy."""
 
     order: Order
     status: int
@@ -82,17 +91,11 @@ async def run_history(
     outcomes: list[Outcome] = []
 
     async def buy() -> None:
-        buyer = _Buyer(port, dialling)
+        buyer = Buyer(port, dialling)
         while rest:
             order = rest.popleft()
-            wait_s = WAIT_FIRST_S
-            for last in (*[False] * (tries - 1), True):
-                outcome = await buyer.order(order, cut=draw.random() < cut)
-                outcomes.append(outcome)
-                if last or outcome.status not in (UNKNOWN, NOT_READY):
-                    break
-                await asyncio.sleep(wait_s * draw.random())
-                wait_s = min(WAIT_MAX_S, 2 * wait_s)
+            request = order_bytes(port, order.key, order.product, order.user)
+            outcomes.extend(Outcome(order, *answer) for answer in await buyer.insist(request, draw, cut, tries))
         buyer.leave()
 
     async with asyncio.TaskGroup() as group:
@@ -106,24 +109,34 @@ def latest(outcomes: Iterable[Outcome]) -> dict[str, Outcome]:
     return {outcome.order.key: outcome for outcome in sorted(outcomes, key=lambda outcome: outcome.done)}
 
 
-class _Buyer:
-    """One connection that is opened again when it has been lost."""
+class Buyer:
+    """One connection that is opened again when it has been lost. `dialling` bounds how many open theirs at once."""
 
-    def __init__(self, port: int, dialling: asyncio.Semaphore) -> None:
+    def __init__(self, port: int, dialling: asyncio.Semaphore | None = None) -> None:
         self._port = port
-        self._dialling = dialling
+        self._dialling = dialling or asyncio.Semaphore()
         self._connection: Connection | None = None
         self._answer: asyncio.Future[tuple[int, bytes]] | None = None
 
-    async def order(self, order: Order, *, cut: bool) -> Outcome:
-        """Send one order and wait for its outcome."""
-        request = order_bytes(self._port, order.key, order.product, order.user)
+    async def insist(self, request: bytes, draw: random.Random, cut: float, tries: int = TRIES_MAX) -> list[Answer]:
+        """Send the same request until its outcome is known, or `tries` times; gives every answer."""
+        answers: list[Answer] = []
+        wait_s = WAIT_FIRST_S
+        while True:
+            answers.append(await self.ask(request, cut=draw.random() < cut))
+            if len(answers) == tries or answers[-1].status not in (UNKNOWN, NOT_READY):
+                return answers
+            await asyncio.sleep(wait_s * draw.random())
+            wait_s = min(WAIT_MAX_S, 2 * wait_s)
+
+    async def ask(self, request: bytes, *, cut: bool = False) -> Answer:
+        """Send a request and wait for the answer."""
         loop = asyncio.get_running_loop()
         sent = time.perf_counter()
         try:
             connection = self._connection or await self._dial(loop)
         except OSError:
-            return Outcome(order, UNKNOWN, b"", sent, time.perf_counter())
+            return Answer(UNKNOWN, b"", sent, time.perf_counter())
         self._answer = loop.create_future()
         connection.transport.write(request)
         if cut:
@@ -133,7 +146,7 @@ class _Buyer:
         except TimeoutError:
             connection.transport.abort()
             status, body = UNKNOWN, b""
-        return Outcome(order, status, body, sent, time.perf_counter())
+        return Answer(status, body, sent, time.perf_counter())
 
     def leave(self) -> None:
         """Close the connection."""

@@ -1,5 +1,5 @@
-"""A crowd at a sale: buyers who come at moments of their own, click twice, lose connections, and ask again until they
-know; every outcome is kept for the checker."""
+"""A crowd at a sale: buyers who come at moments of their own, click twice, lose connections, ask again until they know,
+and sometimes give back what they bought; every outcome is kept for the checker."""
 
 import asyncio
 import contextlib
@@ -8,12 +8,14 @@ import random
 import time
 from collections.abc import AsyncIterator
 
-from bench.history import Order, Outcome, run_history
-from bench.requests import order_key
-from chaos.checker import OK
+from bench.history import Buyer, Order, Outcome, latest, run_history
+from bench.requests import order_key, request_bytes
+from chaos.checker import OK, Cancelling, read_body
 
 # Buyers that click twice at once, that repeat an old request, and that lose the connection right after sending.
 DOUBLE, LATE, CUT = 0.1, 0.05, 0.03
+# Buyers that cancel as soon as they know that they have bought, half of them twice at once.
+REGRET = 0.05
 # Tries of one order whose outcome is unknown: with waits of up to 2 s each, several times the longest outage allowed.
 TRIES_MAX = 40
 SETTLED_WITHIN_S = 60.0
@@ -25,6 +27,8 @@ class Crowd:
     def __init__(self, port: int, product: str, run: int) -> None:
         self.product = product
         self.outcomes: list[Outcome] = []
+        self.cancellings: list[Cancelling] = []
+        self._port = port
         self._url = f"http://127.0.0.1:{port}"
         self._run = run
         self._draw = random.Random(run)
@@ -81,7 +85,20 @@ class Crowd:
         buying.add_done_callback(self._buying.discard)
 
     async def _buy(self, orders: list[Order], seed: int) -> None:
-        self.outcomes += await run_history(self._url, orders, len(orders), cut=CUT, tries=TRIES_MAX, seed=seed)
+        outcomes = await run_history(self._url, orders, len(orders), cut=CUT, tries=TRIES_MAX, seed=seed)
+        self.outcomes += outcomes
+        draw = random.Random(seed)
+        bought = [outcome for outcome in latest(outcomes).values() if outcome.status == OK]
+        if bought and draw.random() < REGRET:
+            order_id = read_body(bought[0].body).orderId
+            times = 1 + (draw.random() < 0.5)
+            await asyncio.gather(*(self._cancel(order_id, draw) for _ in range(times)))
+
+    async def _cancel(self, order_id: str, draw: random.Random) -> None:
+        buyer = Buyer(self._port)
+        request = request_bytes("POST", f"/cancel/{order_id}", self._port)
+        self.cancellings.append(Cancelling(order_id, await buyer.insist(request, draw, CUT, TRIES_MAX)))
+        buyer.leave()
 
     def _new(self) -> Order:
         number = next(self._numbers)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bench.history import Order, Outcome
-from chaos.checker import Row, accept_times, back_after_s, check
+from bench.history import Answer, Order, Outcome
+from chaos.checker import Cancelling, Row, accept_times, check, outage
 
 SUCCESS = b'{"status":"success","msg":"Order accepted","orderId":"%s"}'
 IGNORED = b'{"status":"ignored","msg":"Duplicate request","orderId":"%s"}'
@@ -96,15 +96,55 @@ def test_only_the_first_accept_of_a_key_counts_as_a_moment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("moments", "back_s"),
+    ("moments", "longest_s", "over_at"),
     [
-        ([9.9, 10.1, 10.2, 10.3], 0.0),
-        ([9.9, 13.0, 13.1, 13.2], 3.0),
-        ([10.1, 13.1, 13.2, 15.2], 3.1),
-        ([10.1, 11.0, 14.0, 14.1], 4.0),
-        ([10.1, 10.2, 16.0], 0.0),
+        ([9.9, 10.1, 10.2, 10.3], 0.0, 0.0),
+        ([9.9, 13.0, 13.1, 13.2], 3.0, 13.0),
+        ([10.1, 13.1, 13.2, 15.2], 3.0, 15.2),
+        ([10.1, 11.0, 14.0, 14.1], 3.0, 14.0),
+        ([10.1, 10.2, 16.0], 0.0, 0.0),
     ],
-    ids=["none", "at once", "the longest counts", "later", "not watched any more"],
+    ids=["none", "at once", "the longest counts, until the last is over", "later", "not watched any more"],
 )
-def test_recovery_is_measured_to_the_end_of_the_longest_silence(moments: list[float], back_s: float) -> None:
-    assert back_after_s(moments, struck=10.0, watched_until=15.5, outage_s=0.5) == pytest.approx(back_s)
+def test_an_outage_is_the_longest_silence_and_lasts_until_the_last_one_is_over(
+    moments: list[float], longest_s: float, over_at: float
+) -> None:
+    found = outage(moments, struck=10.0, watched_until=15.5, silence_s=0.5)
+    assert found == (pytest.approx(longest_s), pytest.approx(over_at))
+
+
+def wish(order_id: str, *statuses: int) -> Cancelling:
+    return Cancelling(order_id, [Answer(status, b"", 3.0, 3.1) for status in statuses])
+
+
+def test_a_cancelled_order_has_no_unit_and_its_unit_may_be_sold_again() -> None:
+    outcomes = [accepted("a", "1"), accepted("b", "2", at=4.0)]
+    verdict = check(outcomes, [row("a", "1", "cancelled"), row("b", "2")], 1, [wish("1", 503, 200)])
+    assert verdict.faults == ()
+    assert (verdict.requests, verdict.accepted, verdict.cancelled, verdict.rows) == (4, 2, 1, 1)
+
+
+def test_a_cancellation_that_never_reaches_its_row_is_lost() -> None:
+    assert check([accepted("a", "1")], [row("a", "1")], 1, [wish("1", 200)]).lost == 1
+
+
+def test_a_row_cancelled_without_a_wish_is_unexpected_and_its_order_lost() -> None:
+    verdict = check([accepted("a", "1")], [row("a", "1", "cancelled")], 1)
+    assert (verdict.lost, verdict.unexpected) == (1, 1)
+
+
+@pytest.mark.parametrize("state", ["persisted", "cancelled"])
+def test_a_cancellation_of_unknown_outcome_may_have_counted_but_never_learning_it_is_a_fault(state: str) -> None:
+    verdict = check([accepted("a", "1")], [row("a", "1", state)], 1, [wish("1", 0, 503)])
+    assert (verdict.lost, verdict.unexpected) == (0, 0)
+    assert any("cancellations whose outcome" in fault for fault in verdict.faults)
+
+
+def test_a_refused_cancellation_is_a_fault() -> None:
+    assert any("nobody should get" in fault for fault in check([], [], 1, [wish("1", 404)]).faults)
+
+
+def test_two_orders_of_one_wish_are_a_duplicate_whatever_their_keys() -> None:
+    again = row("b", "2")._replace(user="user-a")
+    verdict = check([told("a", 0), accepted("b", "2")], [row("a", "1"), again], 2)
+    assert verdict.duplicated == 1

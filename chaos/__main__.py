@@ -1,0 +1,89 @@
+"""`python -m chaos`: break every part of the system while a sale runs. Ends with 1 when a promise was broken.
+
+python -m chaos                        the whole matrix with three seeds: half an hour
+python -m chaos --only Valkey          the faults with this word in their names
+python -m chaos --seeds 7              with another seed; the same seed draws the same
+python -m chaos --publish              also write the figures into docs/reliability.md, and the picture
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from chaos.catalogue import chosen
+from chaos.matrix import Group, run_matrix
+from chaos.picture import draw
+from chaos.report import failed, print_report, publish, write_json
+from chaos.trial import Trial
+
+ROOT = Path(__file__).parent.parent
+OUT = ROOT / "chaos" / "out"
+DOCS = ROOT / "docs"
+SEEDS = (1, 2, 3)
+# Wide enough for the table where no terminal says how wide it is, as in CI.
+COLUMNS = 210
+
+
+def main() -> int:
+    """Run what is asked for; gives the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m chaos", description="Break the system while a sale runs.")
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, metavar="SEED", help="default: 1 2 3")
+    parser.add_argument("--only", default="", metavar="WORDS", help="only faults whose names have these words")
+    parser.add_argument("--list", action="store_true", help="name the faults, and do nothing")
+    parser.add_argument("--publish", action="store_true", help="also write docs/reliability.md and its picture")
+    asked = parser.parse_args()
+    groups = chosen(asked.only)
+    console = Console() if sys.stdout.isatty() else Console(width=COLUMNS)
+    if asked.list:
+        for group in groups:
+            console.print(f"[bold]{group.name}[/bold]", *(fault.name for fault in group.faults), sep="\n  ")
+        return 0
+    # Asked to end, end as after ctrl-C: stop what was started, remove its data.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        trials = asyncio.run(_run(groups, list(asked.seeds), console))
+    except KeyboardInterrupt:
+        console.print("Stopped; nothing was left running.")
+        return 130
+    print_report(trials, console)
+    write_json(trials, OUT / "report.json")
+    draw(trials, OUT / "accepts.svg")
+    if asked.publish:
+        publish(trials, DOCS / "reliability.md")
+        draw(trials, DOCS / "pictures" / "chaos-accepts.svg")
+    console.print(f"Written to {OUT.relative_to(ROOT)}." + (" Published to docs." if asked.publish else ""))
+    return 1 if failed(trials) else 0
+
+
+async def _run(groups: list[Group], seeds: list[int], console: Console) -> list[Trial]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    trials: list[Trial] = []
+    with (
+        tempfile.TemporaryDirectory(prefix="fluxgate-chaos-", ignore_cleanup_errors=True) as directory,
+        Progress(*columns, console=console, disable=not console.is_terminal) as progress,
+    ):
+        total = len(seeds) * sum(len(group.faults) for group in groups)
+        task = progress.add_task("faults", total=total)
+        async for trial in run_matrix(groups, seeds, Path(directory), OUT / "logs"):
+            trials.append(trial)
+            progress.advance(task)
+            progress.console.print(f"{len(trials)}/{total} seed {trial.seed}, {trial.fault}: {_in_short(trial)}")
+    return trials
+
+
+def _in_short(trial: Trial) -> str:
+    if trial.untried:
+        return f"not tried, {trial.untried}"
+    if trial.problems:
+        return f"[red]{len(trial.problems)} promises broken[/red]"
+    return f"kept, outage {trial.outage_s:.1f} s, back after {trial.recovery_s:.1f} s"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

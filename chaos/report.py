@@ -1,0 +1,128 @@
+"""What the matrix came to: as a table for people, as JSON for programs, and as a part of a page."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from chaos.fault import SILENCE_S
+from chaos.trial import Trial
+
+COUNTS = (
+    "requests",
+    "accepted",
+    "cancelled",
+    "rows",
+    "indeterminate",
+    "recovered",
+    "lost",
+    "duplicated",
+    "oversold",
+    "unexpected",
+)
+TIMES = {"longest outage": "outage_s", "accepts back": "recovery_s", "rows back": "rows_recovery_s"}
+HEAD = ("fault", "trials", *COUNTS, *TIMES, "books")
+MARKS = ("<!-- matrix -->\n", "<!-- end of matrix -->")
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One fault over all its seeds: counts are sums, times the longest, in seconds."""
+
+    fault: str
+    trials: int
+    counts: dict[str, int]
+    times: dict[str, float]
+    problems: tuple[str, ...]
+    untried: str
+
+
+def lines_of(trials: Iterable[Trial]) -> list[Line]:
+    """One line for each fault, in the order of their first trials."""
+    of_fault: dict[str, list[Trial]] = {}
+    for trial in trials:
+        of_fault.setdefault(trial.fault, []).append(trial)
+    return [_line(fault, found) for fault, found in of_fault.items()]
+
+
+def table_of(trials: Sequence[Trial], title: str) -> Table:
+    """The table for the terminal."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for place, name in enumerate(HEAD):
+        table.add_column(name, justify="left" if place == 0 else "right")
+    for line in lines_of(trials):
+        table.add_row(*map(escape, cells(line)), style="red" if line.problems else "dim" if line.untried else "")
+    return table
+
+
+def print_report(trials: Sequence[Trial], console: Console) -> None:
+    """The table, what is wrong, and the sum of it."""
+    console.print(table_of(trials, "A sale under faults"))
+    for trial in trials:
+        for problem in trial.problems:
+            console.print(f"  {trial.fault}, seed {trial.seed}: {escape(problem)}", style="red", highlight=False)
+        if trial.untried:
+            console.print(f"  {trial.fault}, seed {trial.seed}, was not tried: {escape(trial.untried)}", style="yellow")
+    console.print(summary(trials), style="bold red" if failed(trials) else "bold green", highlight=False)
+
+
+def summary(trials: Sequence[Trial]) -> str:
+    """One sentence about all of it."""
+    done = [trial.verdict for trial in trials if trial.verdict]
+    sums = {name: sum(getattr(verdict, name) for verdict in done) for name in COUNTS}
+    kept = sum(not trial.problems and not trial.untried for trial in trials)
+    wrong = ", ".join(f"{name} {sums[name]:,}" for name in ("lost", "duplicated", "oversold", "unexpected"))
+    return f"{kept} of {len(trials)} trials kept the promise: {sums['accepted']:,} orders accepted; {wrong}."
+
+
+def failed(trials: Iterable[Trial]) -> bool:
+    """Whether a promise was broken."""
+    return any(trial.problems for trial in trials)
+
+
+def write_json(trials: Sequence[Trial], path: Path) -> None:
+    """Everything, for programs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode({"trials": trials}), indent=1))
+
+
+def publish(trials: Sequence[Trial], page: Path) -> None:
+    """Put the table between the marks of a page."""
+    text = page.read_text(encoding="utf-8")
+    before, mark, rest = text.partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not mark or not end:
+        raise ValueError(f"{page.name} has no place for the matrix.")
+    page.write_text(before + mark + markdown(trials) + "\n" + end + after, encoding="utf-8")
+
+
+def markdown(trials: Sequence[Trial]) -> str:
+    """The table as Markdown, with the sum below it."""
+    rows = [HEAD, ("---", *["---:"] * (len(HEAD) - 1)), *map(cells, lines_of(trials))]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    seeds = ", ".join(str(seed) for seed in sorted({trial.seed for trial in trials}))
+    return f"{table}\n\n{summary(trials)} Seeds {seeds}.\n"
+
+
+def cells(line: Line) -> tuple[str, ...]:
+    """A line of the table."""
+    if line.untried:
+        return (line.fault, *[""] * (len(HEAD) - 2), "not tried")
+    counts = [f"{line.counts[name]:,}" for name in COUNTS]
+    times = [f"{line.times[name]:.1f} s" if line.times[name] else f"< {SILENCE_S} s" for name in TIMES]
+    return (line.fault, str(line.trials), *counts, *times, "wrong" if line.problems else "balanced")
+
+
+def _line(fault: str, trials: list[Trial]) -> Line:
+    verdicts: list[Any] = [trial.verdict for trial in trials if trial.verdict]
+    return Line(
+        fault,
+        len(trials),
+        {name: sum(getattr(verdict, name) for verdict in verdicts) for name in COUNTS},
+        {name: max(getattr(trial, field) for trial in trials) for name, field in TIMES.items()},
+        tuple(problem for trial in trials for problem in trial.problems),
+        next((trial.untried for trial in trials if trial.untried), ""),
+    )
