@@ -133,6 +133,11 @@ async def read_stock(client: Client, keys: LaneKeys, product_id: str) -> int | N
     return None if left is None else int(left)
 
 
+async def read_records(client: Client, keys: LaneKeys, digests: list[str]) -> list[bytes | None]:
+    """The order records of these digests; None where there is none."""
+    return await cast(Any, client).mget([keys.order(digest) for digest in digests]) if digests else []
+
+
 async def restore_records(client: Client, keys: LaneKeys, records: dict[str, bytes], ttl_s: int) -> None:
     """Keep order records (by digest) that have lapsed; one that exists meanwhile is younger, and stays as it is."""
     async with cast(Any, client).pipeline(transaction=False) as pipe:

@@ -14,8 +14,9 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import lua
-from contract.messages import Order, OrderAccepted, OrderCancelled, SaleOpened
-from contract.transport import oldest_place
+from contract.messages import Order, OrderAccepted, OrderCancelled, SaleOpened, decode_entry, decode_record
+from contract.order_ids import parse_order_id
+from contract.transport import Stream
 from sql import Connection
 from workers.records import row_record
 from workers.worker import Context, Done, Outcome, Placed, Retry, Worker
@@ -26,6 +27,8 @@ Sales = dict[tuple[str, int], int]
 """Units by product and epoch."""
 BATCH_ENTRIES = 64
 """Entries of one read; an entry holds at most the gateway's batch of orders, so memory stays under some megabytes."""
+PAGE_ENTRIES = 500
+"""Entries of one look into the outbox."""
 
 
 class Accepted(NamedTuple):
@@ -137,20 +140,54 @@ async def _insert(context: Context, connection: Connection, items: list[Accepted
 
 
 async def _fall_short(context: Context, connection: Connection, short: list[Accepted]) -> dict[int, Outcome]:
-    """Orders that the sale has no unit for. As long as an older entry is unsettled, it may be the cancellation that
-    frees one, in the hands of another worker or of one that died; when there is none, the order is oversold."""
-    oldest = await oldest_place(context.redis, context.keys.outbox)
-    early = [item for item in short if oldest and oldest < (item.ms, item.seq)]
+    """Orders that the sale has no unit for, although Redis had one: a cancellation that freed it is not written yet.
+
+    An order that is cancelled itself counts no more, and waits for nothing: its cancellation waits for the order. One
+    that waits for the cancellation of another order is retried. Where there is none on its way, the order is oversold.
+    """
+    outcomes: dict[int, Outcome] = {}
+    digests = [found[1] if (found := parse_order_id(item.order_id)) else "" for item in short]
+    records = await lua.read_records(context.redis, context.keys, digests)
+    gone = [item for item, record in zip(short, records, strict=True) if _is_cancelled(record, item.order_id)]
+    if gone:
+        # When and where, the cancellation tells that is still to come; until then nothing is known but the order's own.
+        times, places = [item.command.accepted_us for item in gone], ([i.ms for i in gone], [i.seq for i in gone])
+        await connection.fetch(context.queries["cancel_orders"], [item.order_id for item in gone], times, *places)
+        outcomes |= {item.position: Done(lua.PERSISTED) for item in gone}
+    rest = [item for item in short if item.position not in outcomes]
+    freed = await _being_freed(context, {item.sale for item in rest})
+    early = [item for item in rest if item.sale in freed]
     if early:
         await connection.execute(context.queries["withdraw_orders"], [item.order_id for item in early])
-    retry = Retry("an entry before it may give back the unit that it needs")
-    outcomes: dict[int, Outcome] = {item.position: retry for item in early}
-    oversold = [item for item in short if item.position not in outcomes]
+        retry = Retry("a cancellation on its way may free the unit that it needs")
+        outcomes |= {item.position: retry for item in early}
+    oversold = [item for item in rest if item.position not in outcomes]
     if oversold:
         ids = [item.order_id for item in oversold]
         context.log.error("orders beyond the stock of their sale", orders=ids)
         await connection.execute(context.queries["fail_orders"], ids, OVERSOLD)
     return outcomes | {item.position: Done(lua.FAILED_WITHOUT_UNITS) for item in oversold}
+
+
+def _is_cancelled(record: bytes | None, order_id: str) -> bool:
+    """Whether the record of an order says that its buyer has cancelled it."""
+    found = decode_record(record) if record else None
+    return found is not None and (found.order_id, found.state) == (order_id, "cancelled")
+
+
+async def _being_freed(context: Context, sales: set[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Those of these sales that a cancellation is on its way to. It may be younger than an order that it makes room
+    for: somebody else has had the unit in between, and was faster."""
+    freed: set[tuple[str, int]] = set()
+    stream = Stream(context.redis, context.keys.outbox, lua.GROUP_OF_ORDERS, "")
+    after = ""
+    while freed < sales and (page := await stream.entries_until("+", PAGE_ENTRIES, after)):
+        for delivery in page:
+            if delivery.fields.get(b"kind") == b"cancelled":
+                commands = [item for item in decode_entry(delivery.fields) if isinstance(item, OrderCancelled)]
+                freed |= sales & {(command.order.product_id, command.epoch) for command in commands}
+        after = page[-1].entry_id
+    return freed
 
 
 async def _explain(context: Context, connection: Connection, rest: list[Accepted]) -> dict[int, Outcome]:
@@ -194,7 +231,9 @@ async def _cancel(
     times = [item.command.cancelled_us for item in cancelled]
     places = [item.ms for item in cancelled], [item.seq for item in cancelled]
     rows = await connection.fetch(context.queries["cancel_orders"], ids, times, *places)
-    known = {str(row["order_id"]) for row in await connection.fetch(context.queries["find_orders"], ids)}
+    found = await connection.fetch(context.queries["find_orders"], ids)
+    # What is persisted after it was to be cancelled was written by another worker between these two statements.
+    known = {str(row["order_id"]) for row in found if row["state"] != "persisted"}
     early = Retry("the order that it cancels has not been handled yet")
     done = Done(lua.CANCELLED)
     return rows, {item.position: done if item.command.order_id in known else early for item in cancelled}

@@ -3,7 +3,7 @@
 from contract.transport.connections import open_line, open_redis
 from contract.transport.line import Line
 from contract.transport.questions import Asker, Question, answer_questions, read_questions
-from contract.transport.redis_streams import Delivery, Stream, oldest_place
+from contract.transport.redis_streams import Delivery, Stream
 
 __all__ = [
     "Asker",
@@ -12,7 +12,6 @@ __all__ = [
     "Question",
     "Stream",
     "answer_questions",
-    "oldest_place",
     "open_line",
     "open_redis",
     "read_questions",

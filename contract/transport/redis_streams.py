@@ -114,13 +114,5 @@ class Stream:
         ]
 
 
-async def oldest_place(client: Any, name: str) -> tuple[int, int] | None:
-    """The place of the oldest entry that is not settled yet, as milliseconds and sequence; None for an empty stream."""
-    for entry_id, _ in await client.xrange(name, count=1):
-        ms, _, seq = entry_id.decode().partition("-")
-        return int(ms), int(seq)
-    return None
-
-
 class LostEntries(Exception):
     """Entries vanished from a stream before they were settled: data has been lost, and someone must know."""
