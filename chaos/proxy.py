@@ -1,7 +1,7 @@
 """A TCP proxy on loopback that can break what passes through it: the fault suite's own, because it has to tell whose
 connection it is, and to break it at a certain request.
 
-    async with proxying(5432, process_role) as proxy:
+    async with proxying(5432, Family().role) as proxy:
         with proxy.rule(Rule(ORDERS, CutReply(b"COMMIT;", times=1))) as strikes:
             await strikes.reach(1, within_s=5)
 """
@@ -65,7 +65,7 @@ class Proxy:
         self._links[link] = asyncio.create_task(self._serve(link, client_port))
 
     async def _serve(self, link: Link, client_port: int) -> None:
-        await link.open(await self._whose(client_port, self.port), self._target_port)
+        await link.open(self._whose(client_port, self.port), self._target_port)
         await link.gone.wait()
         del self._links[link]
 

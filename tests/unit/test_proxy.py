@@ -12,7 +12,7 @@ from bench.loopback import LOOPBACK
 from bench.ports import free_port
 from chaos.flow import WAITING_BYTES_MAX
 from chaos.proxy import Proxy, proxying
-from chaos.roles import BUYERS, REST, process_role
+from chaos.roles import BUYERS, REST, Family
 from chaos.rules import Cut, CutReply, Delay, Hold, Rule, Slice
 from chaos.waiting import until
 
@@ -77,7 +77,7 @@ class Door:
         self.roles: list[str] = []
         self.proxy: Proxy
 
-    async def whose(self, _client_port: int, _server_port: int) -> str:
+    def whose(self, _client_port: int, _server_port: int) -> str:
         """The role of the next one."""
         return self.roles.pop(0) if self.roles else BUYERS
 
@@ -297,7 +297,7 @@ CONNECT = "import socket, sys; s = socket.create_connection(('127.0.0.1', int(sy
     ],
 )
 async def test_a_process_is_known_by_its_connection(echo: Echo, words: str, role: str) -> None:
-    async with proxying(echo.port, process_role) as proxy:
+    async with proxying(echo.port, Family().role) as proxy:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", CONNECT, str(proxy.port), *words.split()), stderr=asyncio.subprocess.DEVNULL
         )
@@ -310,7 +310,7 @@ async def test_a_process_is_known_by_its_connection(echo: Echo, words: str, role
 
 async def test_granians_processes_are_the_gateway_whatever_their_names(echo: Echo) -> None:
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CONNECT!r}, sys.argv[1]])"
-    async with proxying(echo.port, process_role) as proxy:
+    async with proxying(echo.port, Family().role) as proxy:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", parent, str(proxy.port), "fluxgate", "gateway"), stderr=asyncio.subprocess.DEVNULL
         )
