@@ -133,14 +133,23 @@ async def read_stock(client: Client, keys: LaneKeys, product_id: str) -> int | N
     return None if left is None else int(left)
 
 
+async def now_ms(client: Client) -> int:
+    """The time by the clock of Redis, in milliseconds since 1970."""
+    seconds, micros = await cast(Any, client).time()
+    return seconds * 1000 + micros // 1000
+
+
 async def read_records(client: Client, keys: LaneKeys, digests: list[str]) -> list[bytes | None]:
     """The order records of these digests; None where there is none."""
     return await cast(Any, client).mget([keys.order(digest) for digest in digests]) if digests else []
 
 
-async def restore_records(client: Client, keys: LaneKeys, records: dict[str, bytes], ttl_s: int) -> None:
-    """Keep order records (by digest) that have lapsed; one that exists meanwhile is younger, and stays as it is."""
+async def restore_records(client: Client, keys: LaneKeys, records: dict[str, bytes], until_ms: int) -> None:
+    """Keep order records (by digest) that have lapsed, until this time, milliseconds since 1970 by Redis's clock.
+
+    One that exists meanwhile is younger, and stays as it is. When the time has passed, nothing is kept.
+    """
     async with cast(Any, client).pipeline(transaction=False) as pipe:
         for digest, record in records.items():
-            pipe.set(keys.order(digest), record, nx=True, ex=ttl_s)
+            pipe.set(keys.order(digest), record, nx=True, pxat=until_ms)
         await pipe.execute()

@@ -36,13 +36,16 @@ async def answer(context: Context, questions: list[Question]) -> int:
     asked = [question for question in questions if not question.expired and _is_order_id(question.body)]
     if not asked:
         return 0
+    # What Postgres says now may be told as long as a settled record lives, and no longer: a younger one, of a
+    # cancellation that came meanwhile, could have lapsed by then.
+    until_ms = await lua.now_ms(context.redis) + context.settings.idempotency_ttl_s * 1000
     async with context.pool.acquire() as connection:
         ids = [question.body.decode() for question in asked]
         rows = await connection.fetch(context.queries["find_orders"], ids)
     records = {str(row["order_id"]): row_record(row) for row in rows}
     # A failed order keeps no record: its key belongs to the order that it made first.
     kept = {_digest(str(row["order_id"])): records[str(row["order_id"])] for row in rows if row["reason"] is None}
-    await lua.restore_records(context.redis, context.keys, kept, context.settings.idempotency_ttl_s)
+    await lua.restore_records(context.redis, context.keys, kept, until_ms)
     await answer_questions(context.redis, [(question, records.get(question.body.decode(), b"")) for question in asked])
     return len(records)
 
