@@ -81,11 +81,14 @@ class Stream:
     async def forget_idle_consumers(self, idle_ms: int) -> int:
         """Remove consumers that hold nothing and have not been seen for `idle_ms`; gives how many."""
         gone = 0
-        for info in await self._redis.xinfo_consumers(self.name, self.group):
-            name = info["name"].decode()
-            if info["pending"] == 0 and info["idle"] > idle_ms and name != self.consumer:
-                await self._redis.xgroup_delconsumer(self.name, self.group, name)
-                gone += 1
+        try:
+            for info in await self._redis.xinfo_consumers(self.name, self.group):
+                name = info["name"].decode()
+                if info["pending"] == 0 and info["idle"] > idle_ms and name != self.consumer:
+                    await self._redis.xgroup_delconsumer(self.name, self.group, name)
+                    gone += 1
+        except ResponseError as error:
+            await self.heal(error)
         return gone
 
     async def entries_until(self, last: str, count: int, after: str = "") -> list[Delivery]:
@@ -107,7 +110,12 @@ class Stream:
             # One by one, because any number that this consumer holds may lie between two of them.
             for delivery in claimed:
                 pipe.xpending_range(self.name, self.group, delivery.entry_id, delivery.entry_id, count=1)
-            found = await pipe.execute()
+            found = await pipe.execute(raise_on_error=False)
+        for rows in found:
+            if isinstance(rows, ResponseError):
+                # The group went meanwhile: what it had given us will be given anew.
+                await self.heal(rows)
+                return []
         return [
             delivery._replace(deliveries=rows[0]["times_delivered"] if rows else 1)
             for delivery, rows in zip(claimed, found, strict=True)

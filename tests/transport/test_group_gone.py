@@ -1,0 +1,47 @@
+"""The group of a stream is deleted between two steps of one look: the look gives nothing, and the next finds all."""
+
+from typing import Any
+
+import pytest
+
+import lua
+from contract.transport import Stream
+from tests.transport.conftest import GROUP, NAME
+
+
+class Meddler:
+    """A client that deletes the group after one command."""
+
+    def __init__(self, redis: Any, command: str) -> None:
+        self._redis = redis
+        self._command = command
+
+    def __getattr__(self, name: str) -> Any:
+        wanted = getattr(self._redis, name)
+        if name != self._command:
+            return wanted
+
+        async def and_then(*arguments: Any, **options: Any) -> Any:
+            reply = await wanted(*arguments, **options)
+            await self._redis.xgroup_destroy(NAME, GROUP)
+            return reply
+
+        return and_then
+
+
+@pytest.mark.parametrize("command", ["xautoclaim", "xreadgroup", "xinfo_consumers"])
+async def test_a_group_that_goes_in_the_middle_of_a_look_is_made_again(redis: lua.Client, command: str) -> None:
+    client: Any = redis
+    held = Stream(client, NAME, GROUP, "held")
+    await held.ensure_group()
+    entries = [await client.xadd(NAME, {"n": str(i)}) for i in range(2)]
+    await held.read(10, 1)
+    await Stream(client, NAME, GROUP, "idle").read(10, 1)
+    stream = Stream(Meddler(client, command), NAME, GROUP, "held")  # type: ignore[arg-type]
+    looks = {
+        "xautoclaim": lambda: stream.claim(0),
+        "xreadgroup": lambda: stream.read_again(10),
+        "xinfo_consumers": lambda: stream.forget_idle_consumers(-1),
+    }
+    assert not await looks[command]()
+    assert [delivery.entry_id for delivery in await held.read(10, 1)] == [entry.decode() for entry in entries]
