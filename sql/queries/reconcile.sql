@@ -7,8 +7,9 @@ SELECT order_id, state::text AS state FROM orders WHERE order_id = ANY($1::uuid[
 
 -- name: sale_books
 -- Every sale with the units of its orders, as of one place in the outbox: later orders and cancellations do not count.
+-- A sale that is closed already, and whose opening has still to come, has no total.
 -- $1 place: milliseconds bigint, $2 place: sequence bigint
-SELECT s.product_id, s.epoch, s.total, s.sold AS sold_counter, c.closed_left, c.closed_returned,
+SELECT product_id, epoch, s.total, coalesce(s.sold, 0) AS sold_counter, c.closed_left, c.closed_returned,
     coalesce(b.orders, 0)::bigint AS orders,
     coalesce(b.units, 0)::bigint AS units,
     coalesce(b.cancelled, 0)::bigint AS cancelled,
@@ -16,7 +17,7 @@ SELECT s.product_id, s.epoch, s.total, s.sold AS sold_counter, c.closed_left, c.
     coalesce(b.oversold, 0)::bigint AS oversold,
     coalesce(b.sold_now, 0)::bigint AS sold_now
 FROM sales AS s
-LEFT JOIN sale_closings AS c ON c.product_id = s.product_id AND c.epoch = s.epoch
+FULL JOIN sale_closings AS c USING (product_id, epoch)
 LEFT JOIN (
     SELECT o.product_id, o.epoch,
         count(*) FILTER (WHERE seen) AS orders,
@@ -28,5 +29,5 @@ LEFT JOIN (
         sum(o.quantity) FILTER (WHERE o.state IN ('persisted', 'fulfilled')) AS sold_now
     FROM (SELECT *, (place_ms, place_seq) <= ($1::bigint, $2::bigint) AS seen FROM orders) AS o
     GROUP BY o.product_id, o.epoch
-) AS b ON b.product_id = s.product_id AND b.epoch = s.epoch
-ORDER BY s.product_id, s.epoch;
+) AS b USING (product_id, epoch)
+ORDER BY product_id, epoch;

@@ -13,6 +13,7 @@ async def test_an_opening_that_overtakes_the_one_before_still_closes_its_books(w
     assert [book.fault for book in await workshop.books()] == ["", ""]
     newer = await workshop.read("lives")
     await workshop.work(newer)
+    assert [book.fault for book in await workshop.books()] == ["", ""], "closed before it was opened"
     await workshop.work(held)
     if await redis.xlen(keys.outbox):
         # What had to wait for the first opening comes back after the lease.
