@@ -23,7 +23,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-dead = typer.Typer(help="Look at orders that could not be handled, and hand them in again.", no_args_is_help=True)
+dead = typer.Typer(
+    help="Look at commands that could not be handled, hand them in again, or drop them.", no_args_is_help=True
+)
 app.add_typer(dead, name="dead")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
@@ -139,6 +141,17 @@ def dead_replay(
     if bool(entry_ids) == every:
         raise typer.BadParameter("name the entries to hand in again, or give --all, and not both.")
     raise typer.Exit(asyncio.run(replay_command(_settings(), entry_ids or [])))
+
+
+@dead.command("drop", epilog=example("fluxgate dead drop 1763712000000-0"))
+def dead_drop(
+    entry_ids: Annotated[list[str], typer.Argument(help="The entries to delete.", show_default=False)],
+    force: Annotated[bool, typer.Option("--force", help="Also a command that was accepted: it is lost.")] = False,
+) -> None:
+    """Delete dead letters that nobody waits for, and print them."""
+    from fluxgate.dead import drop_command
+
+    raise typer.Exit(asyncio.run(drop_command(_settings(), entry_ids, force)))
 
 
 def main() -> None:

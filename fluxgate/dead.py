@@ -1,4 +1,4 @@
-"""`fluxgate dead`: look at commands that no worker could handle, and send them on their way again."""
+"""`fluxgate dead`: look at commands that no worker could handle, send them on their way again, or drop them."""
 
 from typing import Any
 
@@ -7,8 +7,10 @@ from rich.console import Console
 from rich.table import Table
 
 import lua
+from contract.messages import Poison, decode_entry
 from contract.settings import Settings
 from contract.transport import Delivery, Stream, open_redis
+from workers.proof import living
 
 SHOWN_MAX = 1000
 FOUND, MISSING = 0, 1
@@ -64,6 +66,27 @@ async def replay_command(settings: Settings, entry_ids: list[str]) -> int:
     return MISSING if missing else FOUND
 
 
+async def drop_command(settings: Settings, entry_ids: list[str], force: bool) -> int:
+    """Delete dead letters for good. Gives 1 when one is missing, or is a command that somebody still waits for."""
+    letters = {delivery.entry_id: delivery for delivery in await _read(settings)}
+    redis = open_redis(settings)
+    stream = Stream(redis, lua.LaneKeys(0).dead, lua.GROUP_OF_ORDERS, "")
+    kept = 0
+    try:
+        for entry_id in entry_ids:
+            if entry_id not in letters:
+                kept += _missing(entry_id)
+            elif not force and _is_meant(letters[entry_id]):
+                kept += _still_meant(entry_id)
+            else:
+                await stream.delete(entry_id)
+                # The terminal is the last place that has it.
+                Console().print_json(msgspec.json.encode(_letter(letters[entry_id])).decode())
+    finally:
+        await redis.aclose()
+    return MISSING if kept else FOUND
+
+
 async def _read(settings: Settings) -> list[Delivery]:
     redis = open_redis(settings)
     try:
@@ -78,6 +101,17 @@ def _letter(delivery: Delivery) -> dict[str, Any]:
         "id": delivery.entry_id,
         **{name: fields.get(name, "") for name in ("kind", "at", "name", "value", "reason", "entry")},
     }
+
+
+def _is_meant(delivery: Delivery) -> bool:
+    """Whether a letter can be read as a command: then somebody was told that it is done."""
+    return not any(isinstance(command, Poison) for command in decode_entry(living(delivery)))
+
+
+def _still_meant(entry_id: str) -> int:
+    sentence = f"{entry_id} was accepted: `fluxgate dead replay {entry_id}` hands it in again, --force loses it."
+    Console(stderr=True).print(sentence, markup=False, soft_wrap=True)
+    return MISSING
 
 
 def _missing(entry_id: str) -> int:

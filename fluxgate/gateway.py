@@ -20,9 +20,10 @@ HEAD_WITHIN_MS = 10_000
 HEAD_BYTES_MAX = 16_384
 # After SIGTERM: what is in flight may take this long, so that all is over within 5 s.
 STOP_WITHIN_S = 4
-# Between the death of a worker and the start of the next. Two deaths within 5.5 s end the server, and whoever runs it
-# starts it again.
-RESPAWN_AFTER_S = 0.1
+# On SIGHUP the workers are replaced one by one. Each new one has this much time to come up before the old one is told
+# to end, so that nobody notices a new deployment. One that has died is replaced at once; two deaths within 5.5 s end
+# the server, and whoever runs it starts it again.
+HEAD_START_S = 2.0
 
 
 def serve(settings: Settings) -> None:
@@ -44,7 +45,7 @@ def serve(settings: Settings) -> None:
         # This limits connections, idle ones included, and not requests; beyond it a buyer waits in the kernel's queue.
         backpressure=settings.connections_max,
         respawn_failed_workers=True,
-        respawn_interval=RESPAWN_AFTER_S,
+        respawn_interval=HEAD_START_S,
         workers_kill_timeout=STOP_WITHIN_S,
         log_level=LogLevels.warning,
         log_access=False,

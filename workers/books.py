@@ -95,7 +95,9 @@ def compare(
     running = {(sale.product_id, sale.epoch): sale for sale in snapshot.sales if sale.epoch is not None}
     for key in running:
         tallies.setdefault(key, _Tally())
-    return [_close(key, tally, running.get(key)) for key, tally in sorted(tallies.items())]
+    # Sorted by product and epoch, so that of each product the last one stays.
+    latest = dict(sorted(tallies))
+    return [_close(key, tally, running.get(key), key[1] < latest[key[0]]) for key, tally in sorted(tallies.items())]
 
 
 def _from_row(row: Mapping[str, Any]) -> _Tally:
@@ -132,7 +134,7 @@ def _add_transit(tallies: dict[SaleKey, _Tally], transit: Transit, states: Mappi
             tally.gone += cancelled.order.quantity
 
 
-def _close(key: SaleKey, tally: _Tally, running: lua.SaleBooks | None) -> Books:
+def _close(key: SaleKey, tally: _Tally, running: lua.SaleBooks | None, superseded: bool) -> Books:
     left = running.left if running else tally.closed_left
     given_back = running.returned or 0 if running else tally.closed_returned
     returned = tally.gone - given_back
@@ -143,7 +145,8 @@ def _close(key: SaleKey, tally: _Tally, running: lua.SaleBooks | None) -> Books:
         initial = (running.total if running else None) or 0
     difference = 0
     if running is None and left is None:
-        faults.append(LOST_SALE)
+        # Redis lost it before its product was opened anew: it is over, but what was left of it nobody can know.
+        faults.append("" if superseded else LOST_SALE)
     elif left is None:
         faults.append("Redis has lost the stock")
     elif left == -1 and not running:

@@ -97,6 +97,10 @@ class Stream:
         reply = await self._redis.xrange(self.name, start, last, count=count)
         return [Delivery(entry_id.decode(), fields, 0) for entry_id, fields in reply]
 
+    async def delete(self, entry_id: str) -> None:
+        """Delete an entry for good, whoever waits for it."""
+        await self._redis.xdel(self.name, entry_id)
+
     async def heal(self, error: ResponseError) -> None:
         """Someone deleted the group or the data: begin again from the start; rows that exist are recognised."""
         if not str(error).startswith("NOGROUP"):

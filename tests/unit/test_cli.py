@@ -15,7 +15,7 @@ from fluxgate.status import format_status
 from lua import Figures
 
 COMMANDS = ["up", "gateway", "worker", "reaper", "waiting-room", "schema", "reconcile", "doctor", "version"]
-DEAD_COMMANDS = ["list", "show", "replay"]
+DEAD_COMMANDS = ["list", "show", "replay", "drop"]
 
 
 @pytest.mark.parametrize("command", [[name] for name in COMMANDS] + [["dead", name] for name in DEAD_COMMANDS])

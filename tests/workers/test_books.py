@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.messages import Order, OrderAccepted
-from tests.workers.history import Opened, Player, Row, World
+from tests.workers.history import Opened, Player, Row, Running, World
 
 seeds = st.integers(0, 2**32)
 Damage = Callable[[World, random.Random], bool]
@@ -241,6 +241,17 @@ def test_a_lost_sale_is_a_fault() -> None:
     world.redis.clear()
     (book,) = world.books()
     assert book.fault == "Redis has lost the sale"
+
+
+def test_a_lost_sale_whose_product_was_opened_anew_is_over_and_no_fault_any_more() -> None:
+    world = sale_of()
+    accept(world, "sold", 2, state="persisted")
+    world.redis["ps5"] = Running(2, 7, 7)
+    world.sales["ps5", 2] = Opened(7)
+    assert [(book.open, book.left, book.sold, book.fault) for book in world.books()] == [
+        (False, None, 2, ""),
+        (True, 7, 0, ""),
+    ]
 
 
 def test_a_sale_whose_stock_was_lost_before_it_was_closed_cannot_be_added_up_and_is_no_fault() -> None:

@@ -48,6 +48,14 @@ async def test_a_lost_sale_sells_again_once_it_is_opened_anew_and_its_books_are_
     assert [(book.left, book.fault) for book in books] == [(None, ""), (2, "")], "what was left, nobody can know"
 
 
+async def test_a_sale_that_was_opened_anew_before_its_loss_was_seen_is_no_alarm_for_ever(workshop: Workshop) -> None:
+    await open_sale(workshop, 5)
+    await workshop.context.redis.flushall()
+    await open_sale(workshop, 3)
+    assert await reaper.run_once(workshop.proving) == 0
+    assert await decide(workshop) == Status.ACCEPTED
+
+
 async def test_consumers_that_have_gone_are_forgotten_only_when_they_hold_nothing(workshop: Workshop) -> None:
     await open_sale(workshop, 5)
     await decide(workshop)
