@@ -157,7 +157,7 @@ MUTATIONS = [
     ),
     Mutation(
         "an order can be cancelled twice",
-        ordeals.everybody_cancels_twice,
+        ordeals.buyers_cancel_twice,
         ("lost", "books"),
         (Edit("lua/cancel.lua", "redis.call('SET', record, 'x' .. string.sub(found, 2))", ""),),
     ),

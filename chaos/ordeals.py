@@ -180,7 +180,7 @@ async def redis_forgets_the_keys(house: House, number: int) -> Findings:
     return await find(sale, failed_are_meant=True)
 
 
-async def everybody_cancels_twice(house: House, number: int) -> Findings:
+async def buyers_cancel_twice(house: House, number: int) -> Findings:
     """Some of those who have bought give it back, and then others come for what was given back."""
     sale = await open_sale(house, number, STOCK)
     await sale.crowd.buy_up(STOCK, MANY)
@@ -242,5 +242,5 @@ ORDEALS = (
     group_is_deleted,
     a_command_is_dead_lettered_and_replayed,
     redis_forgets_the_keys,
-    everybody_cancels_twice,
+    buyers_cancel_twice,
 )
