@@ -41,9 +41,9 @@ def house_settings(data_dir: Path, gateway_processes: int = 2) -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def embedded(directory: Path) -> AsyncIterator[House]:
+async def embedded(directory: Path, gateway_processes: int = 2) -> AsyncIterator[House]:
     """A house as `make up` runs it: everything below one supervisor."""
-    settings = house_settings(directory / "data")
+    settings = house_settings(directory / "data", gateway_processes)
     async with contextlib.AsyncExitStack() as stack:
         system = await stack.enter_async_context(running_system(settings))
         yield House(settings, system, settings.port, stack=stack)

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from chaos.fault import SILENCE_S
+from chaos.soak import Soaked
 from chaos.trial import Trial
 
 COUNTS = (
@@ -67,6 +68,25 @@ def print_report(trials: Sequence[Trial], console: Console) -> None:
         if trial.untried:
             console.print(f"  {trial.fault}, seed {trial.seed}, was not tried: {escape(trial.untried)}", style="yellow")
     console.print(summary(trials), style="bold red" if failed(trials) else "bold green", highlight=False)
+
+
+def print_soak(soaked: Soaked, console: Console) -> None:
+    """What was there at the begin and at the end of a soak."""
+    table = Table(title="What a soak leaves", title_justify="left", title_style="bold")
+    for place, name in enumerate(("what", "begin", "end", "limit")):
+        table.add_column(name, justify="left" if place == 0 else "right")
+    for measure in soaked.measures:
+        numbers = (f"{number:.0f}" for number in measure[1:])
+        table.add_row(measure.name, *numbers, style="" if measure.sound else "red")
+    console.print(table)
+    for problem in soaked.problems:
+        console.print(f"  {escape(problem)}", style="red", highlight=False)
+    console.print(
+        f"{soaked.orders:,} orders in {soaked.sales} sales and {soaked.seconds / 60:.1f} minutes, {soaked.restarts} "
+        f"restarts; {len(soaked.grown)} things grew, {len(soaked.problems)} problems.",
+        style="bold red" if soaked.grown or soaked.problems else "bold green",
+        highlight=False,
+    )
 
 
 def summary(trials: Sequence[Trial]) -> str:

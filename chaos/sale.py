@@ -85,7 +85,7 @@ class Sale:
 
     async def problems(self, allowed: tuple[str, ...] = ()) -> list[str]:
         """What the system itself finds wrong with the sale when it is over; log lines with `allowed` words are not."""
-        found = [fault] if (fault := await self._reconciled()) else []
+        found = [fault] if (fault := await self.reconciled()) else []
         try:
             await self._proven_by_the_reaper()
         except AssertionError as error:
@@ -94,6 +94,19 @@ class Sale:
         if self.house.system.process.returncode is not None:
             found.append("the supervisor has ended")
         return found + complaints[:COMPLAINTS_SHOWN_MAX]
+
+    async def reconciled(self) -> str:
+        """What `fluxgate reconcile --json` finds wrong with this sale; empty when its books balance."""
+        command = [sys.executable, "-m", "fluxgate", "reconcile", "--json"]
+        reconciling = await asyncio.create_subprocess_exec(
+            *command, cwd=ROOT, env=child_environ(self.house.settings), stdout=asyncio.subprocess.PIPE
+        )
+        output, _ = await reconciling.communicate()
+        books = msgspec.json.decode(output)["sales"]
+        own = [book for book in books if book["product_id"] == self.product]
+        # The exit code is about all sales. One that an earlier fault has spoilt is that fault's and not this one's.
+        assert reconciling.returncode == any(book["fault"] for book in books), output
+        return own[0]["fault"] if own else "fluxgate reconcile does not know the sale"
 
     async def until(self, true: Callable[[], bool], what: str) -> None:
         """Wait until something is true that must become so."""
@@ -115,19 +128,6 @@ class Sale:
             await eventually(proven, "the reaper has proven the books of the sale")
         finally:
             await redis.aclose()
-
-    async def _reconciled(self) -> str:
-        """What `fluxgate reconcile --json` finds wrong with this sale; empty when its books balance."""
-        command = [sys.executable, "-m", "fluxgate", "reconcile", "--json"]
-        reconciling = await asyncio.create_subprocess_exec(
-            *command, cwd=ROOT, env=child_environ(self.house.settings), stdout=asyncio.subprocess.PIPE
-        )
-        output, _ = await reconciling.communicate()
-        books = msgspec.json.decode(output)["sales"]
-        own = [book for book in books if book["product_id"] == self.product]
-        # The exit code is about all sales. One that an earlier fault has spoilt is that fault's and not this one's.
-        assert reconciling.returncode == any(book["fault"] for book in books), output
-        return own[0]["fault"] if own else "fluxgate reconcile does not know the sale"
 
     def _complaints(self) -> list[str]:
         """Lines of the logs, since the sale was opened, that no fault from outside may cause."""

@@ -11,6 +11,7 @@ import psutil
 
 from chaos import victims
 from chaos.fault import Fault, Scene, Struck
+from chaos.house import House
 from chaos.sale import eventually
 from chaos.system import lives
 from chaos.victims import Victims
@@ -35,7 +36,7 @@ def killed(name: str, find: Victims) -> Fault:
     async def around(scene: Scene) -> AsyncIterator[None]:
         before = victims.household(scene.house.system)
         yield
-        await complete(scene, before)
+        await complete(scene.house, before)
 
     return Fault(f"SIGKILL {name}", strike, contextlib.asynccontextmanager(around))
 
@@ -73,11 +74,11 @@ async def kill(found: list[psutil.Process], name: str) -> None:
     await until(gone, GONE_WITHIN_S)
 
 
-async def complete(scene: Scene, before: list[psutil.Process]) -> None:
+async def complete(house: House, before: list[psutil.Process]) -> None:
     """Wait until the house has as many processes as before."""
 
     async def is_complete() -> bool:
-        return len(victims.household(scene.house.system)) == len(before)
+        return len(victims.household(house.system)) == len(before)
 
     await eventually(is_complete, "all processes are there again")
 

@@ -1,27 +1,28 @@
-"""The figures of all faults, shown as one table at the end of the run."""
+"""The trials of all faults, shown as one table at the end of the run."""
 
 import pytest
 from rich.console import Console
 
-from chaos.sale import Figures, show
+from chaos.report import print_report
+from chaos.trial import Trial
 
-FIGURES = pytest.StashKey[list[Figures]]()
+TRIALS = pytest.StashKey[list[Trial]]()
 # Nothing is squeezed into a terminal that is narrower than the table.
-TABLE_WIDTH = 190
+TABLE_WIDTH = 230
 
 
 @pytest.fixture
-def figures(request: pytest.FixtureRequest) -> list[Figures]:
-    """The figures of the run so far; a test adds its own."""
-    return request.config.stash.setdefault(FIGURES, [])
+def trials(request: pytest.FixtureRequest) -> list[Trial]:
+    """The trials of the run so far; a test adds its own."""
+    return request.config.stash.setdefault(TRIALS, [])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Show the table."""
-    figures = config.stash.get(FIGURES, [])
-    if figures:
+    trials = config.stash.get(TRIALS, [])
+    if trials:
         terminalreporter.section("faults")
         console = Console(width=TABLE_WIDTH)
         with console.capture() as captured:
-            show(figures, console)
+            print_report(trials, console)
         terminalreporter.write_line(captured.get())

@@ -13,7 +13,7 @@ from chaos.fault import Unavailable
 from chaos.small_disk import WAYS, filled, seen_by, small_disk
 from chaos.waiting import until
 
-SYNCS = 50
+SYNCS = 25
 # Waits until somebody closes its input.
 WAITING = (sys.executable, "-I", "-S", "-c", "import sys; print(flush=True); sys.stdin.read()")
 SMALL_BYTES = 1 << 20
