@@ -32,19 +32,15 @@ class Flow:
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[float, bytes | End]] = deque()
         self._waiting_bytes = 0
-        self._last_due = 0.0
         self._held = self._choked = self._paused = False
         self._timer: asyncio.TimerHandle | None = None
 
     def push(self, what: bytes | End, delay_s: float = 0.0) -> None:
         """Pass something on, so much later, and behind everything that waits already."""
-        now = self._loop.time()
-        due = max(self._last_due, now + delay_s)
-        if due <= now and not self._waiting and not self._held:
+        if not delay_s and not self._waiting and not self._held:
             self._pass(what)
             return
-        self._last_due = due
-        self._waiting.append((due, what))
+        self._waiting.append((self._loop.time() + delay_s, what))
         self._waiting_bytes += _size(what)
         self._pump()
 
@@ -97,7 +93,7 @@ class Flow:
             self._ended()
 
 
-def reset(transport: asyncio.Transport | None) -> None:
+def reset(transport: asyncio.WriteTransport | None) -> None:
     """End a connection by RST, whatever is still under way."""
     if transport is not None and not transport.is_closing():
         with contextlib.suppress(OSError):

@@ -10,7 +10,7 @@ import pytest
 
 from bench.loopback import LOOPBACK
 from bench.ports import free_port
-from chaos.flow import WAITING_BYTES_MAX
+from chaos.flow import WAITING_BYTES_MAX, reset
 from chaos.proxy import Proxy, proxying
 from chaos.roles import BUYERS, REST, Family
 from chaos.rules import Cut, CutReply, Delay, Hold, Rule, Slice
@@ -83,11 +83,12 @@ class Door:
 
     @contextlib.asynccontextmanager
     async def client(self, role: str = BUYERS) -> AsyncGenerator[Client]:
-        """A connection through the proxy."""
+        """A connection through the proxy, for no longer than anything may take here."""
         self.roles.append(role)
         reader, writer = await asyncio.open_connection(LOOPBACK, self.proxy.port)
         try:
-            yield reader, writer
+            async with asyncio.timeout(WITHIN_S):
+                yield reader, writer
         finally:
             writer.close()
 
@@ -103,8 +104,7 @@ async def door(echo: Echo) -> AsyncIterator[Door]:
 async def exchange(client: Client, data: bytes) -> bytes:
     """Send something and wait for its echo."""
     client[1].write(data)
-    async with asyncio.timeout(WITHIN_S):
-        return await client[0].readexactly(len(data))
+    return await client[0].readexactly(len(data))
 
 
 async def is_silent(client: Client) -> bool:
@@ -120,8 +120,7 @@ async def is_silent(client: Client) -> bool:
 async def is_reset(work: Awaitable[object]) -> bool:
     """Whether this ends in a RST."""
     try:
-        async with asyncio.timeout(WITHIN_S):
-            await work
+        await work
     except ConnectionResetError:
         return True
     return False
@@ -143,6 +142,13 @@ async def test_a_client_that_is_gone_is_gone_for_the_server_too(door: Door, echo
         await exchange(client, b"hello")
     await echo.comes_true(lambda: echo.ends == ["closed"])
     await echo.comes_true(lambda: door.proxy.connections(BUYERS) == 0)
+
+
+async def test_a_client_that_resets_its_connection_does_so_to_the_server(door: Door, echo: Echo) -> None:
+    async with door.client() as client:
+        await exchange(client, b"hello")
+        reset(client[1].transport)
+        await echo.comes_true(lambda: echo.ends == ["reset"])
 
 
 async def test_without_a_server_the_client_is_reset() -> None:
@@ -201,11 +207,11 @@ async def test_a_reply_is_held_too(door: Door, echo: Echo) -> None:
 async def test_who_sends_without_end_into_a_partition_is_slowed_down(door: Door) -> None:
     async with door.client() as client:
         with door.proxy.rule(Rule(BUYERS, Hold())):
-            client[1].write(b"x" * 20 * WAITING_BYTES_MAX)
+            client[1].write(b"x" * 8 * WAITING_BYTES_MAX)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(2 * NEVER_S):
                     await client[1].drain()
-        assert len(await client[0].readexactly(20 * WAITING_BYTES_MAX)) == 20 * WAITING_BYTES_MAX
+        assert len(await client[0].readexactly(8 * WAITING_BYTES_MAX)) == 8 * WAITING_BYTES_MAX
 
 
 async def test_a_delay_counts_each_way_and_keeps_the_order(door: Door) -> None:
@@ -246,6 +252,7 @@ async def test_the_reply_to_one_kind_of_request_is_cut_after_the_server_has_hear
             client[1].write(b"MIT;")
             await strikes.reach(1, WITHIN_S)
             assert await is_reset(client[0].read())
+            await echo.comes_true(lambda: door.proxy.connections(BUYERS) == 0)
         async with door.client() as second:
             # Once was all.
             assert await exchange(second, b"COMMIT") == b"COMMIT"
