@@ -6,9 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
-from chaos.disk import busy_disk, sync_times
+from chaos.disk import BUSY_SYNC_MS, busy_disk, sync_times
 from chaos.fault import Unavailable
 from chaos.small_disk import WAYS, filled, seen_by, small_disk
 from chaos.waiting import until
@@ -20,7 +21,7 @@ SMALL_BYTES = 1 << 20
 
 
 @pytest.mark.slow
-async def test_on_a_busy_disk_every_sync_takes_many_times_as_long(tmp_path: Path) -> None:
+async def test_on_a_busy_disk_every_sync_takes_longer(tmp_path: Path) -> None:
     idle = sync_times(tmp_path, SYNCS)
     try:
         async with busy_disk(tmp_path):
@@ -28,9 +29,8 @@ async def test_on_a_busy_disk_every_sync_takes_many_times_as_long(tmp_path: Path
             assert list(tmp_path.iterdir()) == [], "the files of the writers have names"
     except Unavailable as error:
         pytest.skip(str(error))
-    assert busy.median_ms > 4 * idle.median_ms
-    again = sync_times(tmp_path, SYNCS)
-    assert again.median_ms < busy.median_ms / 2, "the writers go on"
+    assert busy.median_ms > max(idle.median_ms, BUSY_SYNC_MS)
+    assert psutil.Process().children() == [], "the writers go on"
 
 
 @pytest.mark.slow
