@@ -1,0 +1,183 @@
+"""What the named queries of `sql/queries` do to the modelled Postgres. Their names stand in for their text."""
+
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import asyncpg
+
+from tests.simulation.postgres_model import Key, PostgresModel, Row, Steps, Transaction
+
+LIVE = ("persisted", "fulfilled")
+
+
+def lock_sales(pg: PostgresModel, tx: Transaction, products: list[str], epochs: list[int]) -> Steps:
+    """Those of these sales that stand when the statement begins, locked in their order."""
+    wanted = sorted(set(zip(products, epochs, strict=True)))
+    found: list[Row] = []
+    for key in [("sale", *sale) for sale in wanted if pg.see(tx, ("sale", *sale))]:
+        row = yield from pg.lock(tx, key)
+        found.append(row)
+    return found
+
+
+def insert_sale(pg: PostgresModel, tx: Transaction, product: str, epoch: int, total: int, *_: int) -> Steps:
+    row = {"product_id": product, "epoch": epoch, "total": total, "sold": 0}
+    yield from pg.insert(tx, {("sale", product, epoch): row})
+    return []
+
+
+def close_sale(pg: PostgresModel, tx: Transaction, product: str, epoch: int, left: int, returned: int) -> Steps:
+    row = {"product_id": product, "epoch": epoch, "closed_left": left, "closed_returned": returned}
+    yield from pg.insert(tx, {("closing", product, epoch): row})
+    return []
+
+
+def insert_orders(pg: PostgresModel, tx: Transaction, *columns: Sequence[Any]) -> Steps:
+    """The orders that were written; those whose id or key stands already are left alone."""
+    written: list[Row] = []
+    for row in _rows(columns, state="persisted", reason=None):
+        keys: dict[Key, Row] = {("order", row["order_id"]): row}
+        if pg.one_order_per_key:
+            keys["key", row["user_id"], row["idempotency_key"]] = row
+        if (yield from pg.insert(tx, keys)):
+            written.append(row)
+        elif not pg.conflicts_are_left_alone:
+            raise asyncpg.UniqueViolationError("duplicate key value violates unique constraint")
+    return written
+
+
+def insert_duplicates(pg: PostgresModel, tx: Transaction, *columns: Any) -> Steps:
+    """Failed orders hold no key, so only their ids can stand already."""
+    for row in _rows(columns[:-1], state="failed", reason=columns[-1]):
+        yield from pg.insert(tx, {("order", row["order_id"]): row})
+    return []
+
+
+def fail_orders(pg: PostgresModel, tx: Transaction, order_ids: list[str], reason: str) -> Steps:
+    for order_id in order_ids:
+        row = yield from pg.lock(tx, ("order", order_id))
+        tx.writes["order", order_id] = {**row, "state": "failed", "reason": reason}
+        tx.writes["key", row["user_id"], row["idempotency_key"]] = None
+    return []
+
+
+def withdraw_orders(pg: PostgresModel, tx: Transaction, order_ids: list[str]) -> Steps:
+    for order_id in order_ids:
+        row = yield from pg.lock(tx, ("order", order_id))
+        tx.writes["order", order_id] = None
+        tx.writes["key", row["user_id"], row["idempotency_key"]] = None
+    return []
+
+
+def count_sold(pg: PostgresModel, tx: Transaction, products: list[str], epochs: list[int], units: list[int]) -> Steps:
+    for product, epoch, count in zip(products, epochs, units, strict=True):
+        if pg.see(tx, ("sale", product, epoch)) is None:
+            continue
+        row = yield from pg.lock(tx, ("sale", product, epoch))
+        sold = row["sold"] + count
+        if not 0 <= sold <= row["total"]:
+            raise asyncpg.CheckViolationError('new row for relation "sales" violates check constraint')
+        tx.writes["sale", product, epoch] = {**row, "sold": sold}
+    return []
+
+
+def cancel_orders(
+    pg: PostgresModel, tx: Transaction, ids: list[str], times: list[int], ms: list[int], seq: list[int]
+) -> Steps:
+    """The orders that were persisted, and are cancelled now."""
+    places = dict(zip(_uuids(ids), zip(ms, seq, strict=True), strict=True))
+    cancelled: list[Row] = []
+    for order_id in [i for i in places if (row := pg.see(tx, ("order", i))) and row["state"] == "persisted"]:
+        row = yield from pg.lock(tx, ("order", order_id))
+        if row and row["state"] == "persisted":
+            tx.writes["order", order_id] = row = {**row, "state": "cancelled", "cancelled_place": places[order_id]}
+            cancelled.append(row)
+    return cancelled
+
+
+def find_orders(pg: PostgresModel, tx: Transaction, ids: list[str]) -> Steps:
+    yield from ()
+    return [row for order_id in dict.fromkeys(_uuids(ids)) if (row := pg.see(tx, ("order", order_id)))]
+
+
+def find_originals(pg: PostgresModel, tx: Transaction, users: list[str], keys: list[str]) -> Steps:
+    """For each key the order that holds it."""
+    yield from ()
+    holders = [pg.see(tx, ("key", user, key)) for user, key in zip(users, keys, strict=True)]
+    return [pg.see(tx, ("order", row["order_id"])) for row in holders if row]
+
+
+def known_orders(pg: PostgresModel, tx: Transaction, ids: list[str]) -> Steps:
+    return (yield from find_orders(pg, tx, ids))
+
+
+def sale_books(pg: PostgresModel, tx: Transaction, ms: int, seq: int) -> Steps:
+    """Every sale with the units of its orders, as of one place in the outbox."""
+    yield from ()
+    keys = list(pg.rows if tx.snapshot is None else tx.snapshot)
+    orders = [row for key in keys if key[0] == "order" and (row := pg.see(tx, key))]
+    books: list[Row] = []
+    for key in sorted({key[1:] for key in keys if key[0] in ("sale", "closing")}):
+        sale, closing = pg.see(tx, ("sale", *key)) or {}, pg.see(tx, ("closing", *key)) or {}
+        own = [row for row in orders if (row["product_id"], row["epoch"]) == key]
+        seen = [row for row in own if row["place"] <= (ms, seq)]
+        failed = [row for row in seen if row["state"] == "failed"]
+        oversold = [row for row in failed if row["reason"].startswith("oversold")]
+        book = {
+            "product_id": key[0],
+            "epoch": key[1],
+            "total": sale.get("total"),
+            "sold_counter": sale.get("sold", 0),
+            "closed_left": closing.get("closed_left"),
+            "closed_returned": closing.get("closed_returned"),
+            "orders": len(seen),
+            "units": _units(seen),
+            "cancelled": _units(row for row in seen if row.get("cancelled_place", (ms, seq + 1)) <= (ms, seq)),
+            "failed": _units(failed) - _units(oversold),
+            "oversold": _units(oversold),
+            "sold_now": _units(row for row in own if row["state"] in LIVE),
+        }
+        books.append(book)
+    return books
+
+
+def _rows(columns: Sequence[Sequence[Any]], **rest: Any) -> list[Row]:
+    names = ("order_id", "product_id", "epoch", "user_id", "quantity", "idempotency_key", "accepted_us")
+    ids, *others, ms, seq = columns
+    cells = zip(_uuids(ids), *others, strict=True)
+    rows = [dict(zip(names, row, strict=True)) for row in cells]
+    return [{**row, "place": place, **rest} for row, place in zip(rows, zip(ms, seq, strict=True), strict=True)]
+
+
+def _uuids(ids: Iterable[str]) -> list[str]:
+    try:
+        return [str(uuid.UUID(text)) for text in ids]
+    except ValueError as error:
+        raise asyncpg.DataError(f"invalid input for query argument: {error}") from None
+
+
+def _units(rows: Iterable[Row]) -> int:
+    return sum(row["quantity"] for row in rows)
+
+
+QUERIES: dict[str, Callable[..., Steps]] = {
+    query.__name__: query
+    for query in (
+        lock_sales,
+        insert_sale,
+        close_sale,
+        insert_orders,
+        insert_duplicates,
+        fail_orders,
+        withdraw_orders,
+        count_sold,
+        cancel_orders,
+        find_orders,
+        find_originals,
+        known_orders,
+        sale_books,
+    )
+}
+NAMES = {name: name for name in QUERIES}
+"""What a context has for its queries here."""
