@@ -65,7 +65,8 @@ async def rows_at_rest(sale: Sale) -> list[Row]:
     async def rest() -> bool:
         nonlocal rows, state, since
         try:
-            left, rows = await redis.xlen(KEYS.outbox), await sale.rows()
+            left = await redis.xlen(KEYS.outbox)
+            rows = [] if left else await sale.rows()
         except TRANSIENT:
             left, rows = -1, []
         if state != (left, len(rows)):
@@ -74,7 +75,7 @@ async def rows_at_rest(sale: Sale) -> list[Row]:
 
     async with redis_of(sale.house) as redis:
         await eventually(rest, "nothing moves any more")
-    return rows
+    return rows or await sale.rows()
 
 
 @contextlib.asynccontextmanager
