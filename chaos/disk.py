@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import os
 import sys
 import tempfile
@@ -12,7 +11,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import NamedTuple
 
-from chaos.fault import Fault, Scene, Unavailable
+from chaos.fault import Unavailable
 from fluxgate.process import kill, launched
 
 WRITERS = Path(__file__).with_name("disk_writers.py")
@@ -22,26 +21,12 @@ THREADS = 8
 # The writers end by themselves after this, whatever becomes of who started them. Longer than any trial takes.
 BUSY_MAX_S = 120.0
 BUSY_WITHIN_S = 20.0
-# A transaction needs several syncs, each of which may take a tenth of a second; a shorter silence is no outage.
-SILENCE_S = 1.0
 # What a server appends and syncs at a time is about this much.
 SYNCED_BYTES = 4096
 # Between two syncs that are measured, so that they fall on quick moments and slow ones alike.
 SYNC_EVERY_S = 0.02
 # A sync that takes as long belongs to a disk that is busy; an idle one takes a tenth of it. Looked at for a second.
 BUSY_SYNC_MS, LOOKS = 3.0, 25
-
-
-def on_busy_disk(fault: Fault) -> Fault:
-    """The same fault, while the disk of the house is busy."""
-
-    @contextlib.asynccontextmanager
-    async def around(scene: Scene) -> AsyncGenerator[None]:
-        async with busy_disk(scene.house.settings.data_dir), fault.around(scene):
-            yield
-
-    silence_s = max(fault.silence_s, SILENCE_S)
-    return dataclasses.replace(fault, name=f"{fault.name}, on a busy disk", around=around, silence_s=silence_s)
 
 
 @contextlib.asynccontextmanager
