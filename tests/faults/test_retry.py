@@ -1,4 +1,4 @@
-"""A repeated request is always right: it tells the outcome of the first, after a restart, and when its record is gone."""
+"""A repeated request is always right: it tells what became of the first, after a restart and after its record too."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
