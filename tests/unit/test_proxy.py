@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-import sys
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 
 import pytest
 
@@ -12,62 +11,21 @@ from bench.loopback import LOOPBACK
 from bench.ports import free_port
 from chaos.flow import WAITING_BYTES_MAX, reset
 from chaos.proxy import Proxy, proxying
-from chaos.roles import BUYERS, REST, Family
+from chaos.roles import BUYERS
 from chaos.rules import Cut, CutReply, Delay, Hold, Rule, Slice
-from chaos.waiting import until
+from tests.support.echo import WITHIN_S, Echo, echoing
 
 OTHERS = "others"
-# A limit for what must happen, and the time in which something must not happen.
-WITHIN_S, NEVER_S = 5.0, 0.1
+# The time in which something must not happen.
+NEVER_S = 0.1
 
 Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-class Echo:
-    """A server that gives back what it gets, and remembers it."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.heard = b""
-        self.ends: list[str] = []
-        self.talking = 0
-
-    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one connection."""
-        self.talking += 1
-        try:
-            while data := await reader.read(65_536):
-                self.heard += data
-                writer.write(data)
-                await writer.drain()
-            self.ends.append("closed")
-        except ConnectionResetError:
-            self.ends.append("reset")
-        finally:
-            self.talking -= 1
-            writer.close()
-
-    async def has_heard(self, data: bytes) -> None:
-        """Wait until all of this has come."""
-        await self.comes_true(lambda: self.heard == data)
-
-    async def comes_true(self, true: Callable[[], bool]) -> None:
-        """Wait until something is true."""
-
-        async def asked() -> bool:
-            return true()
-
-        await until(asked, WITHIN_S)
-
-
 @pytest.fixture
 async def echo() -> AsyncIterator[Echo]:
-    """An echo on a port of its own."""
-    echo = Echo()
-    server = await asyncio.start_server(echo.talk, LOOPBACK, echo.port, limit=1024)
-    yield echo
-    server.close()
-    await echo.comes_true(lambda: echo.talking == 0)
+    async with echoing() as echo:
+        yield echo
 
 
 class Door:
@@ -288,42 +246,3 @@ async def test_a_rule_that_never_strikes_says_so(door: Door) -> None:
         with pytest.raises(TimeoutError):
             await strikes.reach(1, NEVER_S)
     assert strikes.count == 0
-
-
-CONNECT = "import socket, sys; s = socket.create_connection(('127.0.0.1', int(sys.argv[1]))); s.recv(1)"
-
-
-@pytest.mark.parametrize(
-    ("words", "role"),
-    [
-        ("fluxgate worker orders", "orders"),
-        ("fluxgate reaper", "reaper"),
-        ("fluxgate gateway", "gateway"),
-        ("fluxgate up", "supervisor"),
-        ("fluxgate waiting-room", REST),
-    ],
-)
-async def test_a_process_is_known_by_its_connection(echo: Echo, words: str, role: str) -> None:
-    async with proxying(echo.port, Family().role) as proxy:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", CONNECT, str(proxy.port), *words.split()), stderr=asyncio.subprocess.DEVNULL
-        )
-        try:
-            await echo.comes_true(lambda: proxy.connections(role) == 1)
-        finally:
-            process.kill()
-            await process.wait()
-
-
-async def test_granians_processes_are_the_gateway_whatever_their_names(echo: Echo) -> None:
-    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {CONNECT!r}, sys.argv[1]])"
-    async with proxying(echo.port, Family().role) as proxy:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", parent, str(proxy.port), "fluxgate", "gateway"), stderr=asyncio.subprocess.DEVNULL
-        )
-        try:
-            await echo.comes_true(lambda: proxy.connections("gateway") == 1)
-        finally:
-            process.kill()
-            await process.wait()
-            # The end of the proxy ends the child, which waits for it.
