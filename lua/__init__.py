@@ -29,6 +29,7 @@ from lua.settling import (
     PERSISTED,
     Dead,
     Outcome,
+    forget_consumers,
     replay_dead,
     settle,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "Verdict",
     "admit",
     "cancel",
+    "forget_consumers",
     "forget_meters",
     "lane_of",
     "mark_lost",

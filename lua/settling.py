@@ -1,4 +1,5 @@
-"""The callers of `settle.lua` and `replay_dead.lua`: what becomes of entries after the worker's commit."""
+"""The callers of `settle.lua`, `replay_dead.lua` and `forget_consumers.lua`: what becomes of entries, and of who took
+them, after the worker's commit."""
 
 from typing import Any, NamedTuple
 
@@ -7,6 +8,7 @@ from lua.scripts import Client, call
 
 SETTLE_KEYS = ("outbox", "dead", "figures")
 REPLAY_DEAD_KEYS = ("outbox", "dead", "figures")
+FORGET_CONSUMERS_KEYS = ("outbox",)
 
 PERSISTED = "p"
 CANCELLED = "x"
@@ -79,6 +81,11 @@ async def settle(
     for corpse in dead:
         args += (corpse.entry + 1, *corpse[1:])
     return await call(client, "settle", every + of_persisted + of_others, args)
+
+
+async def forget_consumers(client: Client, keys: LaneKeys, group: str, idle_ms: int) -> int:
+    """Forget consumers that hold nothing and were not seen for `idle_ms`; gives how many."""
+    return await call(client, "forget_consumers", [keys.outbox], [group, idle_ms])
 
 
 async def replay_dead(client: Client, keys: LaneKeys, entry_id: str) -> bool:

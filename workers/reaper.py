@@ -44,7 +44,7 @@ async def run_once(context: Context) -> int:
     await lua.publish_proof(context.redis, context.keys, msgspec.json.encode([book._asdict() for book in books]))
     stream = Stream(context.redis, context.keys.outbox, lua.GROUP_OF_ORDERS, "")
     await stream.ensure_group()
-    gone = await stream.forget_idle_consumers(CONSUMER_IDLE_MS)
+    gone = await lua.forget_consumers(context.redis, context.keys, lua.GROUP_OF_ORDERS, CONSUMER_IDLE_MS)
     if gone:
         context.log.info("consumers forgotten", count=gone)
     return len(faulty)

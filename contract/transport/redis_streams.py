@@ -78,19 +78,6 @@ class Stream:
             if cursor == b"0-0" or len(claimed) >= CLAIM_BATCH:
                 return await self._with_counts(claimed)
 
-    async def forget_idle_consumers(self, idle_ms: int) -> int:
-        """Remove consumers that hold nothing and have not been seen for `idle_ms`; gives how many."""
-        gone = 0
-        try:
-            for info in await self._redis.xinfo_consumers(self.name, self.group):
-                name = info["name"].decode()
-                if info["pending"] == 0 and info["idle"] > idle_ms and name != self.consumer:
-                    await self._redis.xgroup_delconsumer(self.name, self.group, name)
-                    gone += 1
-        except ResponseError as error:
-            await self.heal(error)
-        return gone
-
     async def entries_until(self, last: str, count: int, after: str = "") -> list[Delivery]:
         """Entries in order, up to the id `last`, at most `count`, beginning behind the id `after`."""
         start = f"({after}" if after else "-"

@@ -36,6 +36,7 @@ TUPLES = {
     "snapshot": sales.SNAPSHOT_KEYS,
     "settle": settling.SETTLE_KEYS,
     "replay_dead": settling.REPLAY_DEAD_KEYS,
+    "forget_consumers": settling.FORGET_CONSUMERS_KEYS,
 }
 ENUMS: dict[str, type[IntEnum]] = {"admit": Status, "cancel": CancelStatus}
 
@@ -83,6 +84,7 @@ CALLS: dict[str, tuple[Call, Any, list[int], list[int]]] = {
     "snapshot": (lambda lane: lua.snapshot(lane.redis, lane.keys), [b"0-0"] + [b""] * 10, [2], []),
     # Two products, one persisted and two other outcomes; two entries, and one dead command.
     "settle": (call_settle, 1, [2, 1, 2], [2, 1, 2, 1]),
+    "forget_consumers": (lambda lane: lua.forget_consumers(lane.redis, lane.keys, "g", 1), 1, [], []),
     "replay_dead": (lambda lane: lua.replay_dead(lane.redis, lane.keys, "1-1"), 1, [], []),
 }
 

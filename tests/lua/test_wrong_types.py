@@ -7,7 +7,7 @@ import pytest
 from redis.exceptions import ResponseError
 
 import lua
-from tests.lua.lane import Lane, look, make_order, outcome
+from tests.lua.lane import GROUP, Lane, look, make_order, outcome
 
 Play = Callable[[Lane], Awaitable[Any]]
 LIVE = make_order("live", quantity=2)
@@ -34,6 +34,10 @@ async def _settle(lane: Lane) -> None:
 
 async def _replay_dead(lane: Lane) -> None:
     await lua.replay_dead(lane.redis, lane.keys, "1-1")
+
+
+async def _forget_consumers(lane: Lane) -> None:
+    await lua.forget_consumers(lane.redis, lane.keys, GROUP, -1)
 
 
 async def _mark_lost(lane: Lane) -> None:
@@ -68,6 +72,7 @@ TOUCHED: list[tuple[Play, str]] = [
     (_cancel, "outbox, figures, record, sale, stock, buyers"),
     (_settle, "outbox, dead, figures, sale, stock, buyers, record"),
     (_replay_dead, "outbox, dead, figures"),
+    (_forget_consumers, "outbox"),
     (_mark_lost, "sales"),
     (_snapshot, "outbox, sales, sale, stock"),
 ]
@@ -80,6 +85,8 @@ async def _prepare(lane: Lane) -> None:
     await lane.open("ps5", total=10, limit=5)
     await lane.open("xbox", total=10, limit=5)
     await lane.accepted(LIVE)
+    await lane.redis.xgroup_create(lane.keys.outbox, GROUP)
+    await lane.redis.xgroup_createconsumer(lane.keys.outbox, GROUP, "idle")
     fields = {"kind": "orders", "at": "1", "name": "name", "value": "value", "reason": "reason", "entry": "1-1"}
     await lane.redis.xadd(lane.keys.dead, fields, id="1-1")
 

@@ -19,7 +19,6 @@ class Backend(NamedTuple):
     age: Callable[[str, str, int], Any]
     destroy_group: Callable[[], Any]
     destroy_data: Callable[[], Any]
-    consumers: Callable[[], Any]
 
 
 NAME, GROUP = "{lane:0}:outbox", "orders"
@@ -35,9 +34,6 @@ def redis_backend(redis: Any) -> Backend:
         await redis.xack(NAME, GROUP, entry_id)
         await redis.xdel(NAME, entry_id)
 
-    async def consumers() -> list[str]:
-        return sorted(info["name"].decode() for info in await redis.xinfo_consumers(NAME, GROUP))
-
     return Backend(
         stream=lambda consumer="one", group=GROUP: Stream(redis, NAME, group, consumer),
         append=append,
@@ -46,7 +42,6 @@ def redis_backend(redis: Any) -> Backend:
         age=lambda entry_id, consumer, idle_ms: redis.xclaim(NAME, GROUP, consumer, 0, [entry_id], idle=idle_ms),
         destroy_group=lambda: redis.xgroup_destroy(NAME, GROUP),
         destroy_data=lambda: redis.delete(NAME),
-        consumers=consumers,
     )
 
 

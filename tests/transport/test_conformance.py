@@ -199,23 +199,6 @@ async def test_no_look_at_what_is_pending_fails_for_want_of_its_group(backend: B
     assert len(await stream.read(10, SHORT_MS)) == (3 if what == "destroy_group" else 1)
 
 
-async def test_idle_consumers_are_forgotten_only_when_they_hold_nothing(backend: Backend) -> None:
-    one, idle, holds = [await ready(backend, name) for name in ("one", "idle", "holds")]
-    await fill(backend, 1)
-    assert len(await holds.read(1, SHORT_MS)) == 1
-    await idle.read(1, SHORT_MS)
-    await one.read(1, SHORT_MS)
-    assert await one.forget_idle_consumers(60_000) == 0
-    assert await backend.consumers() == ["holds", "idle", "one"]
-
-    async def forgotten() -> int:
-        return await one.forget_idle_consumers(1)
-
-    await until(forgotten)
-    assert await backend.consumers() == ["holds", "one"]
-    assert len(await claimed(one)) == 1
-
-
 async def test_entries_until_a_place_come_in_pages_and_stay_undelivered(backend: Backend) -> None:
     stream = await ready(backend)
     ids = await fill(backend, 7)

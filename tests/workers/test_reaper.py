@@ -61,7 +61,8 @@ async def test_consumers_that_have_gone_are_forgotten_only_when_they_hold_nothin
     await decide(workshop)
     await workshop.read("holds")
     await workshop.read("idle")
-    stream = workshop.stream("")
-    assert await stream.forget_idle_consumers(-1) == 2, "idle, and the one that settled the opening"
-    names = [info["name"] for info in await workshop.context.redis.xinfo_consumers(stream.name, stream.group)]
+    context, group = workshop.context, lua.GROUP_OF_ORDERS
+    gone = await lua.forget_consumers(context.redis, context.keys, group, -1)
+    assert gone == 2, "idle, and the one that settled the opening"
+    names = [info["name"] for info in await context.redis.xinfo_consumers(context.keys.outbox, group)]
     assert names == [b"holds"]
