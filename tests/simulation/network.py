@@ -7,7 +7,7 @@ A message is an effect, which happens at the server in one instant, and a reply.
 import asyncio
 import random
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 QUICK_S = 0.001
 SLOW_S = 0.3
@@ -121,8 +121,8 @@ class DirectLink(Link):
 
     async def ask(self, server: Server, effect: Callable[[], Any]) -> Any:
         """Have an effect at a server that must not have to wait for anything."""
-        result = effect()
-        return result.result() if isinstance(result, asyncio.Future) else result
+        result: Any = effect()
+        return cast(asyncio.Future[Any], result).result() if isinstance(result, asyncio.Future) else result
 
 
 def _arrive(server: Server, effect: Callable[[], Any], fate: Fate, reply: asyncio.Future[Any]) -> None:
@@ -130,13 +130,13 @@ def _arrive(server: Server, effect: Callable[[], Any], fate: Fate, reply: asynci
         _fail(reply, server.refused())
         return
     try:
-        result = effect()
+        result: Any = effect()
     except Exception as refusal:
         error = refusal
         _return(fate, reply, lambda: _fail(reply, error))
         return
     if isinstance(result, asyncio.Future):
-        waiting: asyncio.Future[Any] = result
+        waiting = cast(asyncio.Future[Any], result)
         waiting.add_done_callback(lambda done: _return(fate, reply, lambda: _take_over(done, reply)))
     else:
         _return(fate, reply, lambda: reply.done() or reply.set_result(result))

@@ -74,14 +74,20 @@ class PostgresModel(Server):
 
     def insert(self, transaction: Transaction, rows: dict[Key, Row]) -> Steps:
         """Write these rows, unless one of their keys stands already; gives whether they were written."""
-        while True:
-            if any(self.see(transaction, key) is not None for key in rows):
+        free: set[Key] = set()
+        while len(free) < len(rows):
+            # The keys are looked at in their order, and from the beginning after every wait.
+            key = next(key for key in rows if key not in free)
+            standing = self.see(transaction, key)
+            # Somebody is writing the same key, or changing the row that has it: only the end of that tells.
+            writer = self._writer(transaction, key, standing)
+            if writer:
+                yield writer
+                free.clear()
+            elif standing is not None:
                 return False
-            holders = [self.locks[key] for key in rows if self.locks.get(key) not in (None, transaction)]
-            if not holders:
-                break
-            # Somebody is writing the same key: whether it stands, only the end of that transaction tells.
-            yield holders[0]
+            else:
+                free.add(key)
         for key, row in rows.items():
             self._hold(transaction, key)
             transaction.writes[key] = row
@@ -101,6 +107,12 @@ class PostgresModel(Server):
         enders, transaction.enders = transaction.enders, []
         for go_on in enders:
             asyncio.get_running_loop().call_soon(go_on)
+
+    def _writer(self, transaction: Transaction, key: Key, standing: Row | None) -> Transaction | None:
+        """Who else has written what is under this key, and may still undo it."""
+        row_key = ("order", standing["order_id"]) if standing and key[0] == "key" else key
+        holder = self.locks.get(row_key)
+        return holder if holder not in (None, transaction) and row_key in holder.writes else None
 
     def _hold(self, transaction: Transaction, key: Key) -> None:
         if key not in self.locks:
@@ -167,8 +179,9 @@ class Session:
             if not answer.done():
                 answer.set_result(done.value)
         except asyncpg.PostgresError as error:
-            transaction.failed = True
-            if alone:
+            # What the driver itself refuses never reaches the server; what the server refuses undoes all at once.
+            if not isinstance(error, asyncpg.DataError):
+                transaction.failed = True
                 self._model.end(transaction, commit=False)
             _fail(answer, error)
         else:

@@ -71,14 +71,13 @@ def withdraw_orders(pg: PostgresModel, tx: Transaction, order_ids: list[str]) ->
 
 
 def count_sold(pg: PostgresModel, tx: Transaction, products: list[str], epochs: list[int], units: list[int]) -> Steps:
+    """The CHECK is looked at before the lock is waited for, and again after."""
     for product, epoch, count in zip(products, epochs, units, strict=True):
-        if pg.see(tx, ("sale", product, epoch)) is None:
-            continue
-        row = yield from pg.lock(tx, ("sale", product, epoch))
-        sold = row["sold"] + count
-        if not 0 <= sold <= row["total"]:
-            raise asyncpg.CheckViolationError('new row for relation "sales" violates check constraint')
-        tx.writes["sale", product, epoch] = {**row, "sold": sold}
+        row = pg.see(tx, ("sale", product, epoch))
+        if row is not None:
+            _count(row, count)
+            row = yield from pg.lock(tx, ("sale", product, epoch))
+            tx.writes["sale", product, epoch] = _count(row, count)
     return []
 
 
@@ -115,7 +114,7 @@ def known_orders(pg: PostgresModel, tx: Transaction, ids: list[str]) -> Steps:
 def sale_books(pg: PostgresModel, tx: Transaction, ms: int, seq: int) -> Steps:
     """Every sale with the units of its orders, as of one place in the outbox."""
     yield from ()
-    keys = list(pg.rows if tx.snapshot is None else tx.snapshot)
+    keys = [*dict.fromkeys((*(pg.rows if tx.snapshot is None else tx.snapshot), *tx.writes))]
     orders = [row for key in keys if key[0] == "order" and (row := pg.see(tx, key))]
     books: list[Row] = []
     for key in sorted({key[1:] for key in keys if key[0] in ("sale", "closing")}):
@@ -140,6 +139,13 @@ def sale_books(pg: PostgresModel, tx: Transaction, ms: int, seq: int) -> Steps:
         }
         books.append(book)
     return books
+
+
+def _count(sale: Row, units: int) -> Row:
+    sold = sale["sold"] + units
+    if not 0 <= sold <= sale["total"]:
+        raise asyncpg.CheckViolationError('new row for relation "sales" violates check constraint')
+    return {**sale, "sold": sold}
 
 
 def _rows(columns: Sequence[Sequence[Any]], **rest: Any) -> list[Row]:

@@ -47,17 +47,18 @@ class RedisClient:
     async def xrange(self, name: str, first: str = "-", last: str = "+", count: int | None = None) -> list[Any]:
         return await self._ask(lambda: self._model.xrange(name, first, last, count))
 
-    async def xinfo_consumers(self, name: str, group: str) -> list[dict[str, Any]]:
-        return await self._ask(lambda: self._model.xinfo_consumers(name, group))
-
-    async def xgroup_delconsumer(self, name: str, group: str, consumer: str) -> int:
-        return await self._ask(lambda: self._model.xgroup_delconsumer(name, group, consumer))
-
     async def hkeys(self, name: str) -> list[bytes]:
         return await self._ask(lambda: list(self._model.fields(name)))
 
     async def get(self, name: str) -> bytes | None:
         return await self._ask(lambda: self._model.get(name))
+
+    async def hgetall(self, name: str) -> dict[bytes, bytes]:
+        return await self._ask(lambda: dict(self._model.fields(name)))
+
+    async def pttl(self, name: str) -> int:
+        """Milliseconds to the end of a key; -1 where it has none, -2 where there is no key."""
+        return await self._ask(lambda: self._model.ttl_ms(name))
 
     async def time(self) -> tuple[int, int]:
         return await self._ask(lambda: divmod(self._model.now_us, 1_000_000))

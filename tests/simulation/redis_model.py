@@ -103,6 +103,12 @@ class RedisModel(Server):
         self.data.pop(key, None)
         self.ends_ms.pop(key, None)
 
+    def ttl_ms(self, key: str) -> int:
+        """Milliseconds to the end of a key; -1 where it has none, -2 where there is no key."""
+        if self.get(key) is None:
+            return -2
+        return self.ends_ms[key] - self.now_ms if key in self.ends_ms else -1
+
     def hash(self, key: str) -> dict[bytes, bytes]:
         """A hash to write to, made where it is missing."""
         return self.data.setdefault(key, {})
@@ -213,24 +219,6 @@ class RedisModel(Server):
         high = read_id(last) if last != "+" else stream.last
         found = [entry for entry in stream.entries if low <= entry <= high and not (first[0] == "(" and entry == low)]
         return [(show_id(entry), stream.entries[entry]) for entry in found[:count]]
-
-    def xinfo_consumers(self, key: str, name: str) -> list[dict[str, Any]]:
-        """The consumers of a group, what each holds, and how long it was not seen."""
-        _, group = self.group(key, name)
-        held = [pending.consumer for pending in group.pending.values()]
-        return [
-            {"name": consumer.encode(), "pending": held.count(consumer), "idle": self.now_ms - seen_ms}
-            for consumer, seen_ms in sorted(group.consumers.items())
-        ]
-
-    def xgroup_delconsumer(self, key: str, name: str, consumer: str) -> int:
-        """Forget a consumer, and that it holds anything."""
-        _, group = self.group(key, name)
-        group.consumers.pop(consumer, None)
-        held = [entry for entry, pending in group.pending.items() if pending.consumer == consumer]
-        for entry in held:
-            del group.pending[entry]
-        return len(held)
 
 
 def read_id(text: str | bytes) -> EntryId:

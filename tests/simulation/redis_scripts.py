@@ -187,6 +187,20 @@ def mark_lost(redis: RedisModel, keys: list[str], argv: list[bytes]) -> int:
     return 1
 
 
+def forget_consumers(redis: RedisModel, keys: list[str], argv: list[bytes]) -> int:
+    """Forget consumers that hold nothing."""
+    stream = redis.stream(keys[0])
+    group = stream.groups.get(argv[0].decode()) if stream else None
+    if group is None:
+        return 0
+    holders = {pending.consumer for pending in group.pending.values()}
+    idle = [name for name, seen_ms in group.consumers.items() if redis.now_ms - seen_ms > int(argv[1])]
+    gone = [name for name in idle if name not in holders]
+    for name in gone:
+        del group.consumers[name]
+    return len(gone)
+
+
 def replay_dead(redis: RedisModel, keys: list[str], argv: list[bytes]) -> int:
     """Put a dead command back into the outbox."""
     outbox, dead, figures = keys
@@ -224,6 +238,6 @@ def _take(values: Iterator[bytes], count: int) -> list[bytes]:
 
 SCRIPTS: dict[str, Script] = {
     script_sha(script.__name__): script
-    for script in (admit, open_sale, cancel, settle, snapshot, mark_lost, replay_dead)
+    for script in (admit, open_sale, cancel, settle, snapshot, mark_lost, forget_consumers, replay_dead)
 }
 """Every script by the hash that its caller sends."""

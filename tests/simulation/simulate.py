@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from unittest import mock
 
 import lua
 from tests.simulation.clock import Stuck, VirtualLoop
@@ -13,9 +14,12 @@ from tests.simulation.nemesis import TROUBLE_S, Nemesis
 from tests.simulation.redis_model import show_id
 from tests.simulation.verdict import dead, faults, is_sound, judge
 from tests.simulation.world import REFUSED, World
+from workers import reaper
 
 REST_MAX_S = 90.0
 """Virtual seconds in which calm has to settle everything; poison takes DELIVERIES_MAX leases to be recognised."""
+CONSUMER_IDLE_MS = 1500
+"""Stands for the reaper's hour: a worker that pauses is taken for one that has ended."""
 LOOK_S = 0.5
 LOOKS = 4
 """Moments of trouble at which the books have to balance."""
@@ -38,7 +42,10 @@ def simulate(seed: int, mutation: Mutation | None = None) -> Result:
     # The back-off of the workers takes its jitter from there.
     random.seed(seed)
     try:
-        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        with (
+            mock.patch.object(reaper, "CONSUMER_IDLE_MS", CONSUMER_IDLE_MS),
+            asyncio.Runner(loop_factory=VirtualLoop) as runner,
+        ):
             return runner.run(_play(seed, mutation))
     except Stuck as stuck:
         return Result(seed, [str(stuck)], Counter(), 0.0)
