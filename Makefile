@@ -13,7 +13,7 @@ LEAST   := import sys; sys.exit(sys.version_info < (3, 11))
 PIP     := $(PYTHON) -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help up test lint types bench load chromium lock
+.PHONY: help up test lint types bench chaos load chromium faketime lock
 
 help: ## List what there is to do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ help: ## List what there is to do
 up: $(RUNTIME) ## Run the whole system on this machine, until ctrl-C
 	@$(PYTHON) -m fluxgate up
 
-test: lint types chromium ## Everything that has to hold: lint, types, import rules, fast tests, slow tests
+test: lint types chromium faketime ## Everything that has to hold: lint, types, import rules, fast tests, slow tests
 	$(VENV)/bin/lint-imports
 	$(PYTHON) -m pytest -m "not slow"
 	$(PYTHON) -m pytest -m slow
@@ -36,6 +36,9 @@ types: $(DEV) ## Types, strictly
 bench: $(DEV) ## Measure, and prove that nothing was lost or oversold
 	$(PYTHON) -m bench
 
+chaos: $(DEV) faketime ## Break every part of the system while a sale runs, and account for every order
+	$(PYTHON) -m chaos
+
 load: $(DEV) ## People to throw at a running `make up`, from a web page on loopback
 	$(VENV)/bin/locust -f bench/locustfile.py --web-host 127.0.0.1 --host http://127.0.0.1:3000
 
@@ -45,6 +48,12 @@ chromium: ## Install the browser that the tests of the waiting room need
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 			chromium fonts-dejavu-core; \
 	else echo "The tests of the waiting room need Chromium: install it so that \`chromium\` is on the path." >&2; exit 1; fi
+
+faketime: ## Install what makes a clock step, for the faults that need it
+	@if ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libfaketime; \
+	else echo "Without libfaketime no clock steps: install it, or those faults are not tried." >&2; fi
 
 lock: $(RUNTIME) ## Choose the newest versions of all dependencies anew
 	$(PIP) install uv

@@ -3,7 +3,9 @@
 python -m chaos                        the whole matrix with three seeds: half an hour
 python -m chaos --only Valkey          the faults with this word in their names
 python -m chaos --seeds 7              with another seed; the same seed draws the same
-python -m chaos --publish              also write the figures into docs/reliability.md, and the picture
+python -m chaos --mutations            take each safeguard out of the product, and be found out
+python -m chaos --soak 5               sale after sale for five minutes, and a look at what has grown
+... --publish                          also write the figures into docs/reliability.md, and the picture
 """
 
 import argparse
@@ -17,9 +19,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from chaos.catalogue import chosen
+from chaos.fault import Unavailable
 from chaos.matrix import Group, run_matrix
+from chaos.mutations import MUTATIONS, reveal
+from chaos.page import as_markdown, markdown, publish, soak_markdown
 from chaos.picture import draw
-from chaos.report import failed, print_report, publish, write_json
+from chaos.report import failed, print_report, print_soak, write_json
+from chaos.soak import soak
 from chaos.trial import Trial
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +34,7 @@ DOCS = ROOT / "docs"
 SEEDS = (1, 2, 3)
 # Wide enough for the table where no terminal says how wide it is, as in CI.
 COLUMNS = 210
+MUTATION_HEAD = ("the product with", "ordeal", "found out by")
 
 
 def main() -> int:
@@ -36,6 +43,8 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, metavar="SEED", help="default: 1 2 3")
     parser.add_argument("--only", default="", metavar="WORDS", help="only faults whose names have these words")
     parser.add_argument("--list", action="store_true", help="name the faults, and do nothing")
+    parser.add_argument("--mutations", action="store_true", help="instead: take the safeguards out, one by one")
+    parser.add_argument("--soak", type=float, metavar="MINUTES", help="instead: sell for so long, and look what grows")
     parser.add_argument("--publish", action="store_true", help="also write docs/reliability.md and its picture")
     asked = parser.parse_args()
     groups = chosen(asked.only)
@@ -47,18 +56,54 @@ def main() -> int:
     # Asked to end, end as after ctrl-C: stop what was started, remove its data.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        trials = asyncio.run(_run(groups, list(asked.seeds), console))
+        if asked.mutations:
+            return _mutations(console, asked.publish)
+        if asked.soak:
+            return _soak(asked.soak, console, asked.publish)
+        return _matrix(groups, list(asked.seeds), console, asked.publish)
     except KeyboardInterrupt:
         console.print("Stopped; nothing was left running.")
         return 130
+
+
+def _matrix(groups: list[Group], seeds: list[int], console: Console, to_docs: bool) -> int:
+    trials = asyncio.run(_run(groups, seeds, console))
     print_report(trials, console)
     write_json(trials, OUT / "report.json")
     draw(trials, OUT / "accepts.svg")
-    if asked.publish:
-        publish(trials, DOCS / "reliability.md")
+    if to_docs:
+        publish("matrix", markdown(trials), DOCS / "reliability.md")
         draw(trials, DOCS / "pictures" / "chaos-accepts.svg")
-    console.print(f"Written to {OUT.relative_to(ROOT)}." + (" Published to docs." if asked.publish else ""))
+    console.print(f"Written to {OUT.relative_to(ROOT)}." + (" Published to docs." if to_docs else ""))
     return 1 if failed(trials) else 0
+
+
+def _mutations(console: Console, to_docs: bool) -> int:
+    rows: list[tuple[str, str, str]] = []
+    for mutation in MUTATIONS:
+        with tempfile.TemporaryDirectory(prefix="fluxgate-chaos-", ignore_cleanup_errors=True) as directory:
+            try:
+                found = asyncio.run(reveal(mutation, Path(directory))).names
+            except Unavailable as reason:
+                console.print(f"{mutation.name}: not tried, {reason}", style="yellow")
+                continue
+        is_found = set(mutation.found_by) <= found
+        rows.append((mutation.name, mutation.ordeal_name, ", ".join(sorted(found)) if is_found else "not found out"))
+        console.print(f"{mutation.name}: {rows[-1][-1]}", style="" if is_found else "bold red")
+    if to_docs:
+        publish(
+            "mutations", as_markdown(("safeguard taken out", "ordeal", "found out by"), rows), DOCS / "reliability.md"
+        )
+    return 1 if any(row[-1] == "not found out" for row in rows) else 0
+
+
+def _soak(minutes: float, console: Console, to_docs: bool) -> int:
+    with tempfile.TemporaryDirectory(prefix="fluxgate-chaos-", ignore_cleanup_errors=True) as directory:
+        soaked = asyncio.run(soak(Path(directory), minutes * 60, lambda line: console.print(line, highlight=False)))
+    print_soak(soaked, console)
+    if to_docs:
+        publish("soak", soak_markdown(soaked), DOCS / "reliability.md")
+    return 1 if soaked.grown or soaked.problems else 0
 
 
 async def _run(groups: list[Group], seeds: list[int], console: Console) -> list[Trial]:

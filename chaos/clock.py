@@ -113,7 +113,7 @@ def stepping(name: str, whose: Callable[[Clocks], list[Path]]) -> Fault:
             await step(0)
         return Struck(at, time.perf_counter())
 
-    return Fault(name, strike)
+    return Fault(name, strike, clock_lies=True)
 
 
 async def _seen(settings: Settings, offset_s: int) -> None:

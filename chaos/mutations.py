@@ -41,6 +41,11 @@ class Mutation(NamedTuple):
     found_by: tuple[str, ...]
     edits: tuple[Edit, ...] = ()
 
+    @property
+    def ordeal_name(self) -> str:
+        """The ordeal in words."""
+        return getattr(self.ordeal, "func", self.ordeal).__name__.replace("_", " ")
+
 
 class StaleEditError(Exception):
     """An edit whose `old` the file does not have, or has more than once: the source has changed since."""

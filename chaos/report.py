@@ -1,4 +1,4 @@
-"""What the matrix came to: as a table for people, as JSON for programs, and as a part of a page."""
+"""What the matrix came to: as a table for people, and as JSON for programs."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -27,7 +27,6 @@ COUNTS = (
 )
 TIMES = {"longest outage": "outage_s", "accepts back": "recovery_s", "rows back": "rows_recovery_s"}
 HEAD = ("fault", "trials", *COUNTS, *TIMES, "books")
-MARKS = ("<!-- matrix -->\n", "<!-- end of matrix -->")
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -81,11 +80,15 @@ def print_soak(soaked: Soaked, console: Console) -> None:
     console.print(table)
     for problem in soaked.problems:
         console.print(f"  {escape(problem)}", style="red", highlight=False)
-    console.print(
-        f"{soaked.orders:,} orders in {soaked.sales} sales and {soaked.seconds / 60:.1f} minutes, {soaked.restarts} "
-        f"restarts; {len(soaked.grown)} things grew, {len(soaked.problems)} problems.",
-        style="bold red" if soaked.grown or soaked.problems else "bold green",
-        highlight=False,
+    style = "bold red" if soaked.grown or soaked.problems else "bold green"
+    console.print(soak_summary(soaked), style=style, highlight=False)
+
+
+def soak_summary(soaked: Soaked) -> str:
+    """One sentence about a soak."""
+    return (
+        f"{soaked.orders:,} orders in {soaked.sales} sales and {soaked.seconds / 60:.1f} minutes, with "
+        f"{soaked.restarts} processes killed; {len(soaked.grown)} things grew, {len(soaked.problems)} problems."
     )
 
 
@@ -107,24 +110,6 @@ def write_json(trials: Sequence[Trial], path: Path) -> None:
     """Everything, for programs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.format(msgspec.json.encode({"trials": trials}), indent=1))
-
-
-def publish(trials: Sequence[Trial], page: Path) -> None:
-    """Put the table between the marks of a page."""
-    text = page.read_text(encoding="utf-8")
-    before, mark, rest = text.partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
-    if not mark or not end:
-        raise ValueError(f"{page.name} has no place for the matrix.")
-    page.write_text(before + mark + markdown(trials) + "\n" + end + after, encoding="utf-8")
-
-
-def markdown(trials: Sequence[Trial]) -> str:
-    """The table as Markdown, with the sum below it."""
-    rows = [HEAD, ("---", *["---:"] * (len(HEAD) - 1)), *map(cells, lines_of(trials))]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    seeds = ", ".join(str(seed) for seed in sorted({trial.seed for trial in trials}))
-    return f"{table}\n\n{summary(trials)} Seeds {seeds}.\n"
 
 
 def cells(line: Line) -> tuple[str, ...]:

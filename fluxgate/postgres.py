@@ -75,6 +75,8 @@ def _options(port: int, *, durable: bool) -> list[str]:
         # After a crash all files go to the disk before anything else: by one call where there is one, because on a busy
         # disk a thousand calls take longer than the ten seconds in which the orders have to become rows again.
         "recovery_init_sync_method": "syncfs" if sys.platform == "linux" else "fsync",
+        # In the data directory, where the next start clears it away; a killed server's would stay in /dev/shm.
+        "dynamic_shared_memory_type": "mmap",
         "logging_collector": "off",
         "log_destination": "stderr",
     }
