@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from typing import Any
 
 import pytest
 
@@ -196,7 +197,8 @@ async def test_the_books_notice_a_lost_order(workshop: Workshop, lost: str) -> N
 
 def placed(deliveries: list[Delivery]) -> list[Placed]:
     """Commands as a handler gets them."""
-    return [Placed(1, i, item) for i, d in enumerate(deliveries) for item in decode_entry(d.fields)]  # type: ignore[arg-type]
+    found: list[Any] = [(i, item) for i, d in enumerate(deliveries) for item in decode_entry(d.fields)]
+    return [Placed(1, i, item) for i, item in found]
 
 
 def _refuse(order_id: str) -> Handle:
