@@ -5,17 +5,17 @@ import functools
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from chaos.clock import STEPPED, with_false_clocks
-from chaos.disk import busy_disk
 from chaos.fault import Fault, Scene
+from chaos.faults.clock import STEPPED, with_false_clocks
+from chaos.faults.disk import busy_disk
+from chaos.faults.meddling import MEDDLED
+from chaos.faults.memory import OUT_OF_MEMORY
+from chaos.faults.network import CUTS, DELAYS, PARTITIONS, REPLIES
+from chaos.faults.signals import KILLED, OTHERS, STOPPED
+from chaos.faults.small_disk import FULL_OF_POSTGRES, FULL_OF_VALKEY, on_small_disk
 from chaos.house import embedded
 from chaos.matrix import Group
-from chaos.meddling import MEDDLED
-from chaos.memory import OUT_OF_MEMORY
-from chaos.network import CUTS, DELAYS, PARTITIONS, REPLIES
-from chaos.proxied import proxied
-from chaos.signals import KILLED, OTHERS, STOPPED
-from chaos.small_disk import FULL_OF_POSTGRES, FULL_OF_VALKEY, on_small_disk
+from chaos.proxying.proxied import proxied
 
 # On a busy disk every accept waits for its fsync, so that silences are longer without any fault.
 BUSY_SILENCE_S = 1.0

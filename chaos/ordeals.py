@@ -21,11 +21,11 @@ from bench.loopback import LOOPBACK
 from bench.requests import order_key, request_bytes
 from chaos import victims
 from chaos.checker import OK, Cancelling, read_body
+from chaos.faults.fsync_hang import fsync_hangs
+from chaos.faults.signals import kill
 from chaos.findings import KEYS, Findings, find, open_sale, redis_of, rows_at_rest
-from chaos.fsync_hang import fsync_hangs
 from chaos.house import House
 from chaos.sale import Sale, eventually
-from chaos.signals import kill
 from contract.order_ids import parse_order_id
 from contract.transport import Stream
 

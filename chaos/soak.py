@@ -19,9 +19,9 @@ import lua
 from bench.history import mix_orders, run_history
 from chaos import victims
 from chaos.checker import check
+from chaos.faults.signals import complete, kill
 from chaos.house import House, house_settings
 from chaos.sale import Sale
-from chaos.signals import complete, kill
 from chaos.system import running_system
 from chaos.victims import Victims
 from chaos.waiting import until

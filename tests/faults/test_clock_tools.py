@@ -13,9 +13,9 @@ from bench.history import Order, run_history
 from bench.requests import order_key
 from bench.sale import open_sale
 from chaos.checker import read_body
-from chaos.clock import Clocks, set_clock, with_false_clocks
-from chaos.false_clock import SECOND_NS, false_time_ns
 from chaos.fault import Unavailable
+from chaos.faults.clock import Clocks, set_clock, with_false_clocks
+from chaos.faults.false_clock import SECOND_NS, false_time_ns
 from chaos.house import House
 from chaos.waiting import until
 from contract.transport import open_redis

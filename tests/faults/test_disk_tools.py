@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from chaos.disk import BUSY_SYNC_MS, busy_disk, sync_times
 from chaos.fault import Unavailable
-from chaos.small_disk import WAYS, filled, seen_by, small_disk
+from chaos.faults.disk import BUSY_SYNC_MS, busy_disk, sync_times
+from chaos.faults.small_disk import WAYS, filled, seen_by, small_disk
 from chaos.waiting import until
 
 SYNCS = 25

@@ -4,7 +4,7 @@ import pytest
 from redis.exceptions import OutOfMemoryError
 
 import lua
-from chaos.memory import memory_full
+from chaos.faults.memory import memory_full
 from contract.settings import Settings
 
 

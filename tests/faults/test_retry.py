@@ -10,9 +10,9 @@ import pytest_asyncio
 
 from bench.books import reconcile
 from chaos import victims
+from chaos.faults.signals import kill
 from chaos.house import House, house_settings
 from chaos.sale import Sale, eventually
-from chaos.signals import kill
 from chaos.system import running_system, up
 from contract.transport import open_redis
 from fluxgate.embedded import resolve

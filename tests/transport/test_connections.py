@@ -7,9 +7,9 @@ import uvloop
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from chaos.proxy import Proxy, proxying
-from chaos.roles import BUYERS, buyers
-from chaos.rules import Cut, Rule
+from chaos.proxying.proxy import Proxy, proxying
+from chaos.proxying.roles import BUYERS, buyers
+from chaos.proxying.rules import Cut, Rule
 from contract.settings import Settings
 from contract.transport import Line, open_line, open_redis
 from tests.support.servers import Servers

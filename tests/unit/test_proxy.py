@@ -9,10 +9,10 @@ import pytest
 
 from bench.loopback import LOOPBACK
 from bench.ports import free_port
-from chaos.flow import WAITING_BYTES_MAX, reset
-from chaos.proxy import Proxy, proxying
-from chaos.roles import BUYERS
-from chaos.rules import Cut, CutReply, Delay, Hold, Rule, Slice
+from chaos.proxying.flow import WAITING_BYTES_MAX, reset
+from chaos.proxying.proxy import Proxy, proxying
+from chaos.proxying.roles import BUYERS
+from chaos.proxying.rules import Cut, CutReply, Delay, Hold, Rule, Slice
 from tests.support.echo import WITHIN_S, Echo, echoing
 
 OTHERS = "others"

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chaos.proxy import proxying
-from chaos.roles import REST, Family
+from chaos.proxying.proxy import proxying
+from chaos.proxying.roles import REST, Family
 from tests.support.echo import Echo, echoing
 
 

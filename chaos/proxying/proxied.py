@@ -11,8 +11,8 @@ import msgspec
 
 from bench.loopback import LOOPBACK
 from chaos.house import House, house_settings
-from chaos.proxy import Proxy, proxying
-from chaos.roles import Family, buyers
+from chaos.proxying.proxy import Proxy, proxying
+from chaos.proxying.roles import Family, buyers
 from chaos.system import running_system
 from fluxgate import embedded
 

@@ -1,6 +1,6 @@
 """The clock steps back, and later forward again, as when somebody sets it right: Valkey's alone, or everybody's.
 
-Between the servers and the C library's clock stands libfaketime, and before our own programs `chaos/false_clock.py`:
+Between the servers and the C library's clock stands libfaketime, and before our own programs `false_clock.py`:
 libfaketime breaks the sleep of Python, and threads. Both add to the time of day what a file says, which they read again
 at every full second, so that all see a step at once. The monotonic clock stays true, as it does in reality.
 """

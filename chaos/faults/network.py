@@ -1,6 +1,6 @@
 """Faults of the network between two of the system's parts: cut, partitioned, slow, and an answer that never arrives.
 
-They need a house with proxies; see `chaos/proxied.py`.
+They need a house with proxies; see `chaos/proxying/proxied.py`.
 """
 
 import asyncio
@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from chaos.fault import Fault, Scene, Struck
-from chaos.proxied import Proxies
-from chaos.proxy import Proxy
-from chaos.roles import BUYERS, GATEWAY, ORDERS, REAPER
-from chaos.rules import Cut, CutReply, Delay, Hold, Rule
+from chaos.proxying.proxied import Proxies
+from chaos.proxying.proxy import Proxy
+from chaos.proxying.roles import BUYERS, GATEWAY, ORDERS, REAPER
+from chaos.proxying.rules import Cut, CutReply, Delay, Hold, Rule
 from lua.scripts import script_sha
 
 # How long a connection is cut, in seconds: several times the pauses with which everything of ours connects anew.

@@ -12,9 +12,9 @@ from collections.abc import AsyncGenerator, Generator
 
 from bench.loopback import LOOPBACK
 from bench.ports import free_port
-from chaos.link import Link
-from chaos.roles import Whose
-from chaos.rules import Rule, Strikes
+from chaos.proxying.link import Link
+from chaos.proxying.roles import Whose
+from chaos.proxying.rules import Rule, Strikes
 
 # As many as the gateway lets wait: a crowd comes through here too.
 BACKLOG = 4096

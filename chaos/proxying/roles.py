@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 
 from bench.processes import command_line
-from chaos.sockets import client_socket, holds
+from chaos.proxying.sockets import client_socket, holds
 from fluxgate.process import descendants
 
 BUYERS, GATEWAY, ORDERS, REAPER, SUPERVISOR = "buyers", "gateway", "orders", "reaper", "supervisor"

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from bench.loopback import LOOPBACK
-from chaos.flow import End, Flow, reset
-from chaos.rules import Cut, CutReply, Delay, Hold, Slice, Strikes
+from chaos.proxying.flow import End, Flow, reset
+from chaos.proxying.rules import Cut, CutReply, Delay, Hold, Slice, Strikes
 
 # How long the way to the server may take: loopback needs an instant, and what the client sends meanwhile is kept here.
 OPEN_WITHIN_S = 5.0
