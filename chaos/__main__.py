@@ -125,8 +125,8 @@ async def _run(groups: list[Group], seeds: list[int], console: Console) -> list[
 def _in_short(trial: Trial) -> str:
     if trial.untried:
         return f"not tried, {trial.untried}"
-    if trial.problems:
-        return f"[red]{len(trial.problems)} promises broken[/red]"
+    if broken := trial.problems + trial.late:
+        return f"[red]{len(broken)} promises broken[/red]"
     return f"kept, outage {trial.outage_s:.1f} s, back after {trial.recovery_s:.1f} s"
 
 

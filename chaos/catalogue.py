@@ -37,12 +37,13 @@ def named(faults: Sequence[Fault], words: str) -> list[Fault]:
     return [fault for fault in faults if words in fault.name]
 
 
+ON_BUSY_DISK = [*KILLED, *STOPPED, *named(OTHERS, "SIGKILL supervisor")]
 on_small_disk_of_valkey = functools.partial(on_small_disk, server="valkey")
 on_small_disk_of_postgres = functools.partial(on_small_disk, server="postgres")
 
 GROUPS = [
     Group("processes", embedded, [*KILLED, *STOPPED, *OTHERS, *MEDDLED, *OUT_OF_MEMORY]),
-    Group("processes on a busy disk", embedded, [on_busy_disk(fault) for fault in (*KILLED, *STOPPED)]),
+    Group("processes on a busy disk", embedded, [on_busy_disk(fault) for fault in ON_BUSY_DISK]),
     Group("network", proxied, [*CUTS, *PARTITIONS, *DELAYS, *REPLIES]),
     Group("small disk of Valkey", on_small_disk_of_valkey, FULL_OF_VALKEY),
     Group("small disk of Postgres", on_small_disk_of_postgres, FULL_OF_POSTGRES),

@@ -62,7 +62,7 @@ def print_report(trials: Sequence[Trial], console: Console) -> None:
     """The table, what is wrong, and the sum of it."""
     console.print(table_of(trials, "A sale under faults"))
     for trial in trials:
-        for problem in trial.problems:
+        for problem in (*trial.problems, *trial.late):
             console.print(f"  {trial.fault}, seed {trial.seed}: {escape(problem)}", style="red", highlight=False)
         if trial.untried:
             console.print(f"  {trial.fault}, seed {trial.seed}, was not tried: {escape(trial.untried)}", style="yellow")
@@ -96,14 +96,14 @@ def summary(trials: Sequence[Trial]) -> str:
     """One sentence about all of it."""
     done = [trial.verdict for trial in trials if trial.verdict]
     sums = {name: sum(getattr(verdict, name) for verdict in done) for name in COUNTS}
-    kept = sum(not trial.problems and not trial.untried for trial in trials)
+    kept = sum(not trial.problems and not trial.late and not trial.untried for trial in trials)
     wrong = ", ".join(f"{name} {sums[name]:,}" for name in ("lost", "duplicated", "oversold", "unexpected"))
     return f"{kept} of {len(trials)} trials kept the promise: {sums['accepted']:,} orders accepted; {wrong}."
 
 
 def failed(trials: Iterable[Trial]) -> bool:
     """Whether a promise was broken."""
-    return any(trial.problems for trial in trials)
+    return any(trial.problems or trial.late for trial in trials)
 
 
 def write_json(trials: Sequence[Trial], path: Path) -> None:
@@ -128,6 +128,6 @@ def _line(fault: str, trials: list[Trial]) -> Line:
         len(trials),
         {name: sum(getattr(verdict, name) for verdict in verdicts) for name in COUNTS},
         {name: max(getattr(trial, field) for trial in trials) for name, field in TIMES.items()},
-        tuple(problem for trial in trials for problem in trial.problems),
+        tuple(problem for trial in trials for problem in (*trial.problems, *trial.late)),
         next((trial.untried for trial in trials if trial.untried), ""),
     )

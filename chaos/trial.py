@@ -11,7 +11,8 @@ from chaos.fault import Fault, Scene, Struck
 from chaos.house import House
 from chaos.sale import Sale, eventually
 
-# What the project promises: when a fault is over the system sells again by itself within this.
+# What the project promises: when a fault is over the system sells again by itself within this. A run of the matrix on a
+# quiet machine holds it to that; the tests, which share theirs, do not measure time.
 BACK_WITHIN_S = 10.0
 # Moderate for two cores that also carry the crowd itself.
 BUYERS_PER_S = 120.0
@@ -40,8 +41,9 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     struck_s: float = 0.0
     ended_s: float = 0.0
     accepts: tuple[int, ...] = ()
-    # What is wrong, in sentences. Empty: the promise was kept.
+    # What is wrong, in sentences, and what came too late. Both empty: the promise was kept.
     problems: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
     # Why it was not tried on this machine.
     untried: str = ""
 
@@ -82,15 +84,15 @@ async def run_trial(fault: Fault, house: House, number: int, seed: int) -> Trial
         problems=(*verdict.faults, *await sale.problems(fault.allowed)),
         **_timeline(selling, struck, watched_until),
     )
-    return msgspec.structs.replace(trial, problems=(*trial.problems, *_broken_promises(trial)))
+    if verdict.rows != STOCK:
+        unsold = f"{verdict.rows} rows of {STOCK} units, although more buyers came"
+        trial = msgspec.structs.replace(trial, problems=(*trial.problems, unsold))
+    return msgspec.structs.replace(trial, late=tuple(_broken_promises(trial)))
 
 
 def _broken_promises(trial: Trial) -> list[str]:
     promised = {"accepts": trial.recovery_s, "rows": trial.rows_recovery_s}
-    broken = [f"{what} came again only after {s:.1f} s" for what, s in promised.items() if s > BACK_WITHIN_S]
-    if trial.verdict and trial.verdict.rows != STOCK:
-        broken.append(f"{trial.verdict.rows} rows of {STOCK} units, although more buyers came")
-    return broken
+    return [f"{what} came again only after {s:.1f} s" for what, s in promised.items() if s > BACK_WITHIN_S]
 
 
 def _timeline(moments: Sequence[float], struck: Struck, watched_until: float) -> dict[str, object]:
