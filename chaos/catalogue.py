@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 
 from chaos.fault import Fault, Scene
@@ -25,7 +25,7 @@ def on_busy_disk(fault: Fault) -> Fault:
     """The same fault on a disk that is busy from before it until the sale has recovered."""
 
     @contextlib.asynccontextmanager
-    async def around(scene: Scene) -> AsyncIterator[None]:
+    async def around(scene: Scene) -> AsyncGenerator[None]:
         async with fault.around(scene), busy_disk(scene.house.settings.data_dir):
             yield
 

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from bench.history import Buyer, Order, Outcome, latest, run_history
 from bench.requests import order_key, request_bytes
@@ -37,7 +37,7 @@ class Crowd:
         self._buying: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
-    async def streaming(self, per_s: float) -> AsyncIterator[None]:
+    async def streaming(self, per_s: float) -> AsyncGenerator[None]:
         """Buyers come inside the block, `per_s` on average and whatever the answers are; all know theirs after it."""
         stream = asyncio.create_task(self._stream(per_s))
         try:

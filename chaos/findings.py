@@ -1,18 +1,14 @@
 """What a short sale brings to light: its rows are judged when nothing moves any more, whatever has been lost."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncGenerator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import lua
 from bench.books import open_books, reconcile
 from chaos.checker import Row, Verdict, check
-from chaos.house import House
+from chaos.house import House, redis_of
 from chaos.sale import Sale, eventually
-from contract.transport import open_redis
-from fluxgate.embedded import resolve
 from workers.faults import TRANSIENT
 
 KEYS = lua.LaneKeys(0)
@@ -76,13 +72,3 @@ async def rows_at_rest(sale: Sale) -> list[Row]:
     async with redis_of(sale.house) as redis:
         await eventually(rest, "nothing moves any more")
     return rows or await sale.rows()
-
-
-@contextlib.asynccontextmanager
-async def redis_of(house: House) -> AsyncGenerator[Any]:
-    """A client of the house's Valkey."""
-    client = open_redis(resolve(house.settings))
-    try:
-        yield client
-    finally:
-        await client.aclose()

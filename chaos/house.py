@@ -1,7 +1,7 @@
 """A house: a running system of the suite's own, and what the suite holds in its hands to spoil it with."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ import msgspec
 
 from chaos.system import System, own_settings, running_system, started
 from contract.settings import Settings
+from contract.transport import open_redis
+from fluxgate.embedded import resolve
 
 
 @dataclass
@@ -29,6 +31,16 @@ class House:
         self.system = await self.stack.enter_async_context(started(self.settings, name="up-again"))
 
 
+@contextlib.asynccontextmanager
+async def redis_of(house: House) -> AsyncGenerator[Any]:
+    """A client of the house's Valkey, past every proxy."""
+    client = open_redis(resolve(house.settings))
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
 def house_settings(data_dir: Path, gateway_processes: int = 2) -> Settings:
     """Settings for a system of its own that lets everybody in, and remembers keys for longer than any sale takes."""
     return msgspec.structs.replace(
@@ -41,7 +53,7 @@ def house_settings(data_dir: Path, gateway_processes: int = 2) -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def embedded(directory: Path, gateway_processes: int = 2) -> AsyncIterator[House]:
+async def embedded(directory: Path, gateway_processes: int = 2) -> AsyncGenerator[House]:
     """A house as `make up` runs it: everything below one supervisor."""
     settings = house_settings(directory / "data", gateway_processes)
     async with contextlib.AsyncExitStack() as stack:

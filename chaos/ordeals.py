@@ -9,7 +9,7 @@ import contextlib
 import itertools
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import psutil
 
@@ -22,9 +22,9 @@ from bench.requests import order_key, request_bytes
 from chaos import victims
 from chaos.checker import OK, Cancelling, read_body
 from chaos.faults.fsync_hang import fsync_hangs
-from chaos.faults.signals import kill
-from chaos.findings import KEYS, Findings, find, open_sale, redis_of, rows_at_rest
-from chaos.house import House
+from chaos.faults.signals import kill, sale_locked, still
+from chaos.findings import KEYS, Findings, find, open_sale, rows_at_rest
+from chaos.house import House, redis_of
 from chaos.sale import Sale, eventually
 from contract.order_ids import parse_order_id
 from contract.transport import Stream
@@ -53,7 +53,7 @@ async def valkey_dies_while_its_disk_hangs(house: House, number: int) -> Finding
     valkey = victims.valkey(house.system)
     file = next((house.settings.data_dir / "valkey" / "appendonlydir").glob("*.incr.aof"))
     deadline = time.perf_counter() + FSYNC_BEGINS_WITHIN_S
-    with _still(victims.order_worker(house.system)), fsync_hangs(valkey[0]):
+    with still(victims.order_worker(house.system)), fsync_hangs(valkey[0]):
         while time.perf_counter() < deadline:
             written = file.stat().st_size
             await sale.crowd.buy_up(ORDERS_OF_A_LOOK, FEW)
@@ -66,7 +66,7 @@ async def valkey_dies_while_its_disk_hangs(house: House, number: int) -> Finding
 async def worker_stands_still_in_a_crowd(house: House, number: int) -> Findings:
     """More orders wait in the outbox than a guess would have allowed for."""
     sale = await open_sale(house, number, STOCK)
-    with _still(victims.order_worker(house.system)):
+    with still(victims.order_worker(house.system)):
         await sale.crowd.buy_up(STOCK, FEW)
     return await find(sale)
 
@@ -91,7 +91,7 @@ async def a_crowd_at_two_gateway_processes(house: House, number: int) -> Finding
         )
 
     await eventually(lambda: everybody_is(psutil.CONN_LISTEN), "all gateway processes listen")
-    with _still(victims.valkey(house.system)):
+    with still(victims.valkey(house.system)):
         buying = asyncio.create_task(sale.crowd.buy_up(4 * STOCK, MANY))
         await eventually(lambda: everybody_is(psutil.CONN_ESTABLISHED), "all gateway processes have buyers")
     await buying
@@ -121,7 +121,7 @@ async def worker_and_valkey_die_between_commit_and_settlement(house: House, numb
     valkey = victims.valkey(house.system)
     async with contextlib.AsyncExitStack() as stack:
         async with _worker_in_its_transaction(sale):
-            stack.enter_context(_still(valkey))
+            stack.enter_context(still(valkey))
         await eventually(sale.rows, "the worker has committed")
         await kill(victims.order_worker(house.system), "order worker")
         await kill(valkey, "Valkey")
@@ -133,7 +133,7 @@ async def postgres_dies_behind_the_settlement(house: House, number: int) -> Find
     sale = await open_sale(house, number, STOCK)
     postmaster = victims.postmaster(house.system)
     writer = [process for process in postmaster[0].children() if "walwriter" in " ".join(process.cmdline())]
-    with _still(writer):
+    with still(writer):
         await sale.crowd.buy_up(STOCK, MANY)
         await rows_at_rest(sale)
         await kill([*postmaster, *writer], "Postgres")
@@ -144,7 +144,7 @@ async def group_is_deleted(house: House, number: int) -> Findings:
     """Somebody deletes the worker's group while orders wait for it."""
     sale = await open_sale(house, number, STOCK)
     async with redis_of(house) as redis:
-        with _still(victims.order_worker(house.system)):
+        with still(victims.order_worker(house.system)):
             await sale.crowd.buy_up(STOCK, MANY)
             await redis.xgroup_destroy(KEYS.outbox, lua.GROUP_OF_ORDERS)
     return await find(sale)
@@ -202,33 +202,10 @@ def _url(house: House) -> str:
 @contextlib.asynccontextmanager
 async def _worker_in_its_transaction(sale: Sale) -> AsyncGenerator[None]:
     """Everything is sold, and inside the block the worker waits for a lock, with the first orders in its hands."""
-    async with open_books(sale.house.settings) as connection:
-
-        async def waits() -> bool:
-            return await connection.fetchval(
-                "SELECT count(*) FROM pg_stat_activity"
-                " WHERE application_name = 'fluxgate orders' AND wait_event_type = 'Lock'"
-            )
-
-        async with connection.transaction():
-            await connection.execute("SELECT 1 FROM sales WHERE product_id = $1 FOR UPDATE", sale.product)
-            await sale.crowd.buy_up(STOCK, MANY)
-            await eventually(waits, "the worker waits for the lock")
-            yield
-
-
-@contextlib.contextmanager
-def _still(processes: list[psutil.Process]) -> Generator[None]:
-    """Inside the block these processes stand still, until somebody kills them."""
-    assert processes, "there is nobody to stop"
-    for process in processes:
-        process.suspend()
-    try:
+    async with sale_locked(sale.house, sale.product) as worker_waits:
+        await sale.crowd.buy_up(STOCK, MANY)
+        await worker_waits()
         yield
-    finally:
-        for process in processes:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.resume()
 
 
 ORDEALS = (

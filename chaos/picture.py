@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -28,7 +29,8 @@ def draw(trials: Sequence[Trial], path: Path) -> None:
             of_fault.setdefault(trial.fault, []).append(trial)
     rows = max(1, math.ceil(len(of_fault) / COLUMNS))
     size = (PANEL_INCHES[0] * COLUMNS, PANEL_INCHES[1] * rows + 0.4)
-    with mpl.rc_context(STYLE | {"font.size": 6, "axes.titlesize": 6.5}):
+    style: Any = STYLE | {"font.size": 6, "axes.titlesize": 6.5}
+    with mpl.rc_context(style):
         figure = Figure(figsize=size, layout="constrained")
         panels = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False)
         for axes, (fault, found) in zip(panels.flat, of_fault.items(), strict=False):

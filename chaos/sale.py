@@ -14,11 +14,9 @@ from bench.children import ROOT
 from bench.sale import open_sale
 from chaos.checker import OK, Row, check
 from chaos.crowd import Crowd
-from chaos.house import House
+from chaos.house import House, redis_of
 from chaos.waiting import until
 from contract.settings import child_environ
-from contract.transport import open_redis
-from fluxgate.embedded import resolve
 from workers.faults import TRANSIENT
 
 # How long something may take before a trial gives up. Longer than what is promised, so that it can say by how much the
@@ -72,16 +70,13 @@ class Sale:
 
     async def drained(self) -> None:
         """Wait until nothing waits for a worker any more."""
-        redis = open_redis(resolve(self.house.settings))
+        async with redis_of(self.house) as redis:
 
-        async def empty() -> bool:
-            keys = lua.LaneKeys(0)
-            return (await lua.read_figures(redis)).backlog == 0 and await redis.xlen(keys.outbox) == 0
+            async def empty() -> bool:
+                keys = lua.LaneKeys(0)
+                return (await lua.read_figures(redis)).backlog == 0 and await redis.xlen(keys.outbox) == 0
 
-        try:
             await eventually(empty, "every accepted order has been settled")
-        finally:
-            await redis.aclose()
 
     async def problems(self, allowed: tuple[str, ...] = ()) -> list[str]:
         """What the system itself finds wrong with the sale when it is over; log lines with `allowed` words are not."""
@@ -117,17 +112,14 @@ class Sale:
         await eventually(asked, what)
 
     async def _proven_by_the_reaper(self) -> None:
-        redis = open_redis(resolve(self.house.settings))
+        async with redis_of(self.house) as redis:
 
-        async def proven() -> bool:
-            books = msgspec.json.decode(await lua.read_proof(redis, lua.LaneKeys(0)) or b"[]")
-            own = [book for book in books if book["product_id"] == self.product]
-            return [(book["sold"], book["fault"]) for book in own] == [(self.stock, "")]
+            async def proven() -> bool:
+                books = msgspec.json.decode(await lua.read_proof(redis, lua.LaneKeys(0)) or b"[]")
+                own = [book for book in books if book["product_id"] == self.product]
+                return [(book["sold"], book["fault"]) for book in own] == [(self.stock, "")]
 
-        try:
             await eventually(proven, "the reaper has proven the books of the sale")
-        finally:
-            await redis.aclose()
 
     def _complaints(self) -> list[str]:
         """Lines of the logs, since the sale was opened, that no fault from outside may cause."""

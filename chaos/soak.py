@@ -5,12 +5,12 @@ has to stand still while the load goes on; rows in Postgres stay, as they should
 """
 
 import asyncio
+import contextlib
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import psutil
@@ -20,13 +20,11 @@ from bench.history import mix_orders, run_history
 from chaos import victims
 from chaos.checker import check
 from chaos.faults.signals import complete, kill
-from chaos.house import House, house_settings
+from chaos.house import House, house_settings, redis_of
 from chaos.sale import Sale
 from chaos.system import running_system
 from chaos.victims import Victims
 from chaos.waiting import until
-from contract.transport import open_redis
-from fluxgate.embedded import resolve
 
 # Orders of one sale, and the connections that bring them: as fast as the machine goes.
 STOCK, CONNECTIONS, CUT = 3_000, 64, 0.01
@@ -127,8 +125,8 @@ async def soak(directory: Path, seconds: float, say: Callable[[str], None]) -> S
     return Soaked(sales, sales * STOCK, restarts, time.monotonic() - started, measures, problems)
 
 
-@asynccontextmanager
-async def _house(directory: Path) -> AsyncIterator[House]:
+@contextlib.asynccontextmanager
+async def _house(directory: Path) -> AsyncGenerator[House]:
     settings = msgspec.structs.replace(house_settings(directory / "data"), idempotency_ttl_s=RECORDS_LIVE_S)
     async with running_system(settings) as system:
         yield House(settings, system, settings.port)
@@ -151,7 +149,6 @@ async def _sell(house: House, number: int, problems: list[str]) -> None:
 
 async def _at_rest(house: House, floor: dict[str, float] | None = None) -> dict[str, float]:
     """What is held when nothing is going on; waits until that is no more than the `floor`, or for so long in vain."""
-    redis: Any = open_redis(resolve(house.settings), connections=1)
     keys = lua.LaneKeys(0)
     found: dict[str, float] = {}
 
@@ -168,13 +165,10 @@ async def _at_rest(house: House, floor: dict[str, float] | None = None) -> dict[
         limits = floor or {"entries of the outbox": 0, "consumers": 1, "keys of Valkey": KEYS_AT_REST}
         return all(found[name] <= limit for name, limit in limits.items())
 
-    try:
-        await until(lapsed, FLOOR_WITHIN_S)
-    except TimeoutError:
-        # The caller sees by how much.
-        pass
-    finally:
-        await redis.aclose()
+    async with redis_of(house) as redis:
+        # The caller sees whether it was in vain, and by how much.
+        with contextlib.suppress(TimeoutError):
+            await until(lapsed, FLOOR_WITHIN_S)
     return found
 
 

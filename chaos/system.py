@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ async def started(
     prefix: Sequence[str] = (),
     environ: Mapping[str, str] | None = None,
     source: Path = ROOT,
-) -> AsyncIterator[System]:
+) -> AsyncGenerator[System]:
     """Start `fluxgate up` without waiting for anything; whatever is left of it at the end is killed.
 
     `prefix` is a program that turns itself into it, `environ` more of the environment, `source` the tree of its code.
@@ -118,7 +118,7 @@ async def started(
 
 
 @contextlib.asynccontextmanager
-async def running_system(settings: Settings, **how: Any) -> AsyncIterator[System]:
+async def running_system(settings: Settings, **how: Any) -> AsyncGenerator[System]:
     """A system that is up inside the block; `how` is for `started`."""
     async with started(settings, **how) as system:
         await up(system)

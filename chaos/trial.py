@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from chaos.checker import Verdict, accept_times, check, outage
-from chaos.fault import Fault, Scene, Struck
+from chaos.fault import Fault, Scene
 from chaos.house import House
 from chaos.sale import Sale, eventually
 
@@ -81,8 +81,10 @@ async def run_trial(fault: Fault, house: House, number: int, seed: int) -> Trial
         recovery_s=max(0.0, accepts.over_at - struck.ended),
         rows_recovery_s=max(0.0, stored.over_at - struck.ended),
         slowest_row_s=max((row.persisted_at - row.accepted_at for row in dated), default=0.0),
+        struck_s=struck.at - selling[0],
+        ended_s=struck.ended - selling[0],
+        accepts=_timeline(selling, watched_until),
         problems=(*verdict.faults, *await sale.problems(fault.allowed)),
-        **_timeline(selling, struck, watched_until),
     )
     if verdict.rows != STOCK:
         unsold = f"{verdict.rows} rows of {STOCK} units, although more buyers came"
@@ -95,10 +97,10 @@ def _broken_promises(trial: Trial) -> list[str]:
     return [f"{what} came again only after {s:.1f} s" for what, s in promised.items() if s > BACK_WITHIN_S]
 
 
-def _timeline(moments: Sequence[float], struck: Struck, watched_until: float) -> dict[str, object]:
-    begin = moments[0]
-    ticks = [0] * (int((watched_until - begin) / TICK_S) + 1)
+def _timeline(moments: Sequence[float], watched_until: float) -> tuple[int, ...]:
+    """Accepts in each TICK_S since the first."""
+    ticks = [0] * (int((watched_until - moments[0]) / TICK_S) + 1)
     for moment in moments:
         if moment <= watched_until:
-            ticks[int((moment - begin) / TICK_S)] += 1
-    return {"struck_s": struck.at - begin, "ended_s": struck.ended - begin, "accepts": tuple(ticks)}
+            ticks[int((moment - moments[0]) / TICK_S)] += 1
+    return tuple(ticks)

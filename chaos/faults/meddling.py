@@ -1,17 +1,12 @@
 """Faults by somebody who meddles with Redis or Postgres while a sale runs, as another program or a slip would."""
 
-import contextlib
 import time
-from collections.abc import AsyncIterator
-from typing import Any
-
-import asyncpg
 
 import lua
+from bench.books import open_books
 from chaos.fault import Fault, Scene, Struck
+from chaos.house import redis_of
 from chaos.sale import eventually
-from contract.transport import open_redis
-from fluxgate.embedded import resolve
 
 KEYS = lua.LaneKeys(0)
 # How often something is done to Redis in one fault, so that it meets several batches.
@@ -24,19 +19,9 @@ POISON: list[dict[str, str | bytes]] = [
 ]
 
 
-@contextlib.asynccontextmanager
-async def redis_of(scene: Scene) -> AsyncIterator[Any]:
-    """The Redis of the house."""
-    redis = open_redis(resolve(scene.house.settings))
-    try:
-        yield redis
-    finally:
-        await redis.aclose()
-
-
 async def _flush_scripts(scene: Scene) -> Struck:
     at = time.perf_counter()
-    async with redis_of(scene) as redis:
+    async with redis_of(scene.house) as redis:
         for _ in range(TIMES):
             await redis.script_flush("SYNC")
     return Struck(at, time.perf_counter())
@@ -44,14 +29,14 @@ async def _flush_scripts(scene: Scene) -> Struck:
 
 async def _delete_group(scene: Scene) -> Struck:
     at = time.perf_counter()
-    async with redis_of(scene) as redis:
+    async with redis_of(scene.house) as redis:
         for _ in range(TIMES):
             await redis.xgroup_destroy(KEYS.outbox, lua.GROUP_OF_ORDERS)
     return Struck(at, time.perf_counter())
 
 
 async def _poison(scene: Scene) -> Struck:
-    async with redis_of(scene) as redis:
+    async with redis_of(scene.house) as redis:
         parked = await redis.xlen(KEYS.dead)
         at = time.perf_counter()
         for entry in POISON:
@@ -66,20 +51,17 @@ async def _poison(scene: Scene) -> Struck:
 
 async def _end_sessions(scene: Scene) -> Struck:
     at = time.perf_counter()
-    connection = await asyncpg.connect(resolve(scene.house.settings).postgres_at)
-    try:
+    async with open_books(scene.house.settings) as connection:
         await connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE application_name LIKE 'fluxgate %' AND pid <> pg_backend_pid()"
         )
-    finally:
-        await connection.close()
     return Struck(at, time.perf_counter())
 
 
 async def _drop_connections(scene: Scene) -> Struck:
     at = time.perf_counter()
-    async with redis_of(scene) as redis:
+    async with redis_of(scene.house) as redis:
         for _ in range(TIMES):
             await redis.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     return Struck(at, time.perf_counter())

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 
-import asyncpg
 import psutil
 
+from bench.books import open_books
 from chaos import victims
 from chaos.fault import Fault, Scene, Struck
 from chaos.house import House
@@ -16,7 +16,6 @@ from chaos.sale import eventually
 from chaos.system import lives
 from chaos.victims import Victims
 from chaos.waiting import until
-from fluxgate.embedded import resolve
 
 GONE_WITHIN_S = 5.0
 # A process stands still for so long: the upper end is beyond the two seconds that a command of Redis may take.
@@ -33,7 +32,7 @@ def killed(name: str, find: Victims) -> Fault:
         await kill(find(scene.house.system), name)
         return Struck(at, at)
 
-    async def around(scene: Scene) -> AsyncIterator[None]:
+    async def around(scene: Scene) -> AsyncGenerator[None]:
         before = victims.household(scene.house.system)
         yield
         await complete(scene.house, before)
@@ -45,21 +44,27 @@ def stopped(name: str, find: Victims, still_s: tuple[float, float] = STILL_S) ->
     """SIGSTOP, and SIGCONT after a while."""
 
     async def strike(scene: Scene) -> Struck:
-        found = find(scene.house.system)
-        assert found, f"there is no {name} to stop"
         at = time.perf_counter()
-        try:
-            for victim in found:
-                victim.suspend()
+        with still(find(scene.house.system)):
             # The fault is that nothing happens for so long.
             await asyncio.sleep(scene.draw.uniform(*still_s))
-        finally:
-            for victim in found:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    victim.resume()
         return Struck(at, time.perf_counter())
 
     return Fault(f"SIGSTOP {name}", strike)
+
+
+@contextlib.contextmanager
+def still(processes: list[psutil.Process]) -> Generator[None]:
+    """Inside the block these processes stand still, until somebody kills them."""
+    assert processes, "there is nobody to stop"
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
 
 
 async def kill(found: list[psutil.Process], name: str) -> None:
@@ -97,25 +102,28 @@ async def _gateway_process_twice(scene: Scene) -> Struck:
     return Struck(at, time.perf_counter())
 
 
-async def _worker_in_its_transaction(scene: Scene) -> Struck:
-    connection = await asyncpg.connect(resolve(scene.house.settings).postgres_at)
+@contextlib.asynccontextmanager
+async def sale_locked(house: House, product: str) -> AsyncGenerator[Callable[[], Awaitable[None]]]:
+    """Inside the block the worker cannot write orders of a product; gives what waits until it has read some."""
+    async with open_books(house.settings) as connection:
 
-    async def is_held_up() -> bool:
-        return await connection.fetchval(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE application_name = 'fluxgate orders' AND wait_event_type = 'Lock'"
-        )
+        async def waits() -> bool:
+            return await connection.fetchval(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE application_name = 'fluxgate orders' AND wait_event_type = 'Lock'"
+            )
 
-    try:
         async with connection.transaction():
-            # The worker has read orders, and waits for this lock before it can write them.
-            await connection.execute("SELECT 1 FROM sales WHERE product_id = $1 FOR UPDATE", scene.product)
-            await eventually(is_held_up, "the worker waits for the lock")
-            at = time.perf_counter()
-            await kill(victims.order_worker(scene.house.system), "order worker")
-            return Struck(at, at)
-    finally:
-        await connection.close()
+            await connection.execute("SELECT 1 FROM sales WHERE product_id = $1 FOR UPDATE", product)
+            yield lambda: eventually(waits, "the worker waits for the lock")
+
+
+async def _worker_in_its_transaction(scene: Scene) -> Struck:
+    async with sale_locked(scene.house, scene.product) as worker_waits:
+        await worker_waits()
+        at = time.perf_counter()
+        await kill(victims.order_worker(scene.house.system), "order worker")
+        return Struck(at, at)
 
 
 async def _supervisor(scene: Scene) -> Struck:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -11,11 +10,9 @@ import pytest_asyncio
 from bench.books import reconcile
 from chaos import victims
 from chaos.faults.signals import kill
-from chaos.house import House, house_settings
+from chaos.house import House, house_settings, redis_of
 from chaos.sale import Sale, eventually
 from chaos.system import running_system, up
-from contract.transport import open_redis
-from fluxgate.embedded import resolve
 from tests.support.http import Response, get, order
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault]
@@ -59,15 +56,12 @@ async def left(house: House) -> int:
 
 async def lapsed(house: House) -> None:
     """Wait until Redis remembers no order any more."""
-    redis: Any = open_redis(resolve(house.settings), connections=1)
+    async with redis_of(house) as redis:
 
-    async def forgotten() -> bool:
-        return not [key async for key in redis.scan_iter(match="*order:*")]
+        async def forgotten() -> bool:
+            return not [key async for key in redis.scan_iter(match="*order:*")]
 
-    try:
         await eventually(forgotten, "the record has lapsed")
-    finally:
-        await redis.aclose()
 
 
 @pytest.mark.parametrize("house", [LONG], indirect=True)

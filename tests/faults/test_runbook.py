@@ -1,25 +1,21 @@
 """The runbook, step by step: each alarm is raised for real, and the steps that the page names end it."""
 
 import asyncio
-import contextlib
 import re
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
 import pytest_asyncio
 
 import lua
 from bench.children import ROOT
 from chaos import victims
-from chaos.house import House, embedded
+from chaos.faults.signals import still
+from chaos.house import House, embedded, redis_of
 from chaos.sale import Sale, eventually
 from contract.settings import child_environ
-from contract.transport import open_redis
-from fluxgate.embedded import resolve
 from tests.support.http import get, init, order
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.asyncio(loop_scope="module")]
@@ -60,28 +56,6 @@ async def alarm(house: House, name: str, *, is_raised: bool, limit: float = 0.0)
         return ((await figures(house)).get(name, 0.0) > limit) is is_raised
 
     await eventually(so, f"{name} is {'above' if is_raised else 'back below'} {limit:g}")
-
-
-@contextlib.asynccontextmanager
-async def redis_of(house: House) -> AsyncIterator[Any]:
-    redis = open_redis(resolve(house.settings), connections=1)
-    try:
-        yield redis
-    finally:
-        await redis.aclose()
-
-
-@contextlib.contextmanager
-def still(found: list[psutil.Process]) -> Iterator[None]:
-    """Inside the block these processes stand still."""
-    for process in found:
-        process.suspend()
-    try:
-        yield
-    finally:
-        for process in found:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.resume()
 
 
 async def opened(house: House, product: str) -> Sale:
