@@ -87,6 +87,8 @@ class RedisClient:
         ends_s = loop.time() + block_s
 
         def look(_woken: Any) -> None:
+            if answer.cancelled():
+                return
             try:
                 again = self._model.xread_new(name, group, consumer, count)
             except ResponseError as error:

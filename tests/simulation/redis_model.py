@@ -152,11 +152,13 @@ class RedisModel(Server):
             raise ResponseError("BUSYGROUP Consumer Group name already exists")
         stream.groups[name] = Group(stream.last if start == "$" else read_id(start))
 
-    def xgroup_destroy(self, key: str, name: str) -> None:
-        """Delete a group, and what it knew."""
-        stream, _ = self.group(key, name)
-        del stream.groups[name]
-        _wake(stream)
+    def xgroup_destroy(self, key: str, name: str) -> int:
+        """Delete a group, and what it knew; 0 where there is none."""
+        stream = self.stream(key)
+        gone = stream.groups.pop(name, None) if stream else None
+        if stream and gone:
+            _wake(stream)
+        return int(gone is not None)
 
     def xread_new(self, key: str, name: str, consumer: str, count: int) -> list[tuple[bytes, Fields]]:
         """Entries that nobody of the group has had; they are pending from now on."""

@@ -164,7 +164,8 @@ def still_own(own: list[str], query: str, arguments: tuple[Any, ...], told: Told
 @pytest.fixture
 async def connections(settings: Settings) -> AsyncIterator[list[Any]]:
     """Two that work and one that watches, on emptied tables."""
-    opened = [await asyncpg.connect(settings.postgres_at) for _ in range(3)]
+    driver: Any = asyncpg
+    opened: list[Any] = [await driver.connect(settings.postgres_at) for _ in range(3)]
     yield opened
     for connection in opened:
         await connection.close()
