@@ -32,7 +32,7 @@ STOCK, CONNECTIONS, CUT = 3_000, 64, 0.01
 RECORDS_LIVE_S = 20
 # Without a sale's records: the sales, the lane's books, the secret, and what each gateway process counts.
 KEYS_AT_REST = 20
-# How long the system may take to come back to its floor: the reaper forgets consumers that are a minute idle.
+# How long the system may take to come back to its floor: the reaper forgets consumers that have gone.
 FLOOR_WITHIN_S = 100.0
 # What may be more at the end than at the begin. Memory: what an allocator keeps between two garbage collections.
 SPARE = {
@@ -86,17 +86,15 @@ class Soaked(NamedTuple):
 
 
 async def soak(directory: Path, seconds: float, say: Callable[[str], None]) -> Soaked:
-    """Sell for so long; half of the time with restarts. Gives what grew."""
+    """Sell for so long, half of the time with restarts, and each at least once. Gives what grew."""
     async with _house(directory) as house:
         numbers = itertools.count(1)
         problems: list[str] = []
-        started = time.monotonic()
         await _sell(house, next(numbers), problems)
         floor = await _at_rest(house)
+        started = time.monotonic()
         restarts = 0
         for name, find in itertools.cycle(KILLED):
-            if time.monotonic() > started + seconds / 2:
-                break
             before = victims.household(house.system)
             selling = asyncio.create_task(_sell(house, next(numbers), problems))
             await kill(find(house.system), name)
@@ -104,12 +102,16 @@ async def soak(directory: Path, seconds: float, say: Callable[[str], None]) -> S
             await selling
             await complete(house, before)
             say(f"sale sold out with {name} killed; {_memory_line(house)}")
+            if time.monotonic() > started + seconds / 2:
+                break
         # What was started last is warm after one more sale; from here on nothing may need more.
         await _sell(house, next(numbers), problems)
         warm = _memory(house)
-        while time.monotonic() < started + seconds:
+        while True:
             await _sell(house, next(numbers), problems)
             say(f"sale sold out; {_memory_line(house)}")
+            if time.monotonic() > started + seconds:
+                break
         hot = _memory(house)
         sales = next(numbers) - 1
         rest = await _at_rest(house, floor)

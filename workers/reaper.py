@@ -19,9 +19,9 @@ from workers.consumer import stopped_within, until_it_works
 from workers.proof import prove
 from workers.worker import Context
 
-CONSUMER_IDLE_MS = 60_000
-"""A minute: a living worker reads twice a second, so a consumer that holds nothing and was not seen for so long is a
-process that has ended. One that is forgotten by mistake is there again with its next read."""
+CONSUMER_IDLE_MS = 15_000
+"""A living worker reads twice a second, so a consumer that holds nothing and was not seen for so long is a process that
+has ended. One that is forgotten by mistake is there again with its next read."""
 
 
 async def run(context: Context, stop: asyncio.Event) -> None:

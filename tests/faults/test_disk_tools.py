@@ -23,6 +23,7 @@ SMALL_BYTES = 1 << 20
 @pytest.mark.slow
 async def test_on_a_busy_disk_every_sync_takes_longer(tmp_path: Path) -> None:
     idle = sync_times(tmp_path, SYNCS)
+    before = set(psutil.Process().children())
     try:
         async with busy_disk(tmp_path):
             busy = await asyncio.to_thread(sync_times, tmp_path, SYNCS)
@@ -30,7 +31,7 @@ async def test_on_a_busy_disk_every_sync_takes_longer(tmp_path: Path) -> None:
     except Unavailable as error:
         pytest.skip(str(error))
     assert busy.median_ms > max(idle.median_ms, BUSY_SYNC_MS)
-    assert psutil.Process().children() == [], "the writers go on"
+    assert set(psutil.Process().children()) <= before, "the writers go on"
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from chaos.soak import soak
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault]
 
-SECONDS = 30
+SECONDS = 15
 
 
 async def test_what_sale_after_sale_needs_goes_again(tmp_path: Path) -> None:
