@@ -91,9 +91,7 @@ def _mutations(console: Console, to_docs: bool) -> int:
         rows.append((mutation.name, mutation.ordeal_name, ", ".join(sorted(found)) if is_found else "not found out"))
         console.print(f"{mutation.name}: {rows[-1][-1]}", style="" if is_found else "bold red")
     if to_docs:
-        publish(
-            "mutations", as_markdown(("safeguard taken out", "ordeal", "found out by"), rows), DOCS / "reliability.md"
-        )
+        publish("mutations", as_markdown(MUTATION_HEAD, rows, others="---"), DOCS / "reliability.md")
     return 1 if any(row[-1] == "not found out" for row in rows) else 0
 
 

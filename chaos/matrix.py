@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chaos.fault import Fault, Unavailable
+from chaos.history import write_history
 from chaos.house import House
-from chaos.trial import Trial, run_trial
+from chaos.sale import Sale
+from chaos.trial import STOCK, Trial, run_trial
 
 # Trials of one seed have numbers below this, so that no two trials make the same idempotency keys.
 TRIALS_PER_SEED = 10_000
@@ -44,15 +46,12 @@ async def _run_group(
     waiting = list(group.faults)
     random.Random(seed).shuffle(waiting)
     while waiting:
-        number = next(numbers)
-        own = directory / f"{number}"
+        own = directory / f"{next(numbers)}"
         own.mkdir()
         try:
             async with group.opens(own) as house:
                 while waiting:
-                    trial = await attempt(waiting.pop(), house, next(numbers), seed)
-                    if trial.problems:
-                        _keep_logs(house, logs / f"{trial.fault} {seed}".replace(" ", "-"))
+                    trial = await attempt(waiting.pop(), house, next(numbers), seed, logs)
                     yield trial
                     if trial.problems:
                         # What it has spoilt shall not be the next one's fault.
@@ -61,19 +60,29 @@ async def _run_group(
             for fault in waiting:
                 yield Trial(fault=fault.name, seed=seed, untried=str(error))
             return
+        except Exception:
+            # A house that cannot be opened, or leaves something behind, takes one fault with it and not all of them.
+            lost = waiting.pop().name if waiting else group.name
+            yield Trial(fault=lost, seed=seed, problems=(traceback.format_exc(),))
         shutil.rmtree(own, ignore_errors=True)
 
 
-async def attempt(fault: Fault, house: House, number: int, seed: int) -> Trial:
-    """One trial, also when it comes to no end."""
+async def attempt(fault: Fault, house: House, number: int, seed: int, logs: Path) -> Trial:
+    """One trial, also when it comes to no end; of one that failed the history and the logs are kept."""
+    sale = Sale(house, f"phone-{number}", STOCK, number)
     try:
-        return await run_trial(fault, house, number, seed)
+        trial = await run_trial(fault, sale, seed)
     except Unavailable as error:
         return Trial(fault=fault.name, seed=seed, untried=str(error))
     except AssertionError as error:
-        return Trial(fault=fault.name, seed=seed, problems=(str(error),))
-    except (TimeoutError, Exception):
-        return Trial(fault=fault.name, seed=seed, problems=(traceback.format_exc(),))
+        trial = Trial(fault=fault.name, seed=seed, problems=(str(error),))
+    except Exception:
+        trial = Trial(fault=fault.name, seed=seed, problems=(traceback.format_exc(),))
+    if trial.problems or trial.late:
+        kept = logs / f"{trial.fault} {seed}".replace(" ", "-")
+        _keep_logs(house, kept)
+        write_history(sale.crowd, kept / "history.jsonl")
+    return trial
 
 
 def _keep_logs(house: House, to: Path) -> None:

@@ -18,9 +18,9 @@ def publish(part: str, text: str, page: Path) -> None:
     page.write_text(f"{before}{begin}{text}\n{end}{after}", encoding="utf-8")
 
 
-def as_markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose first column is text."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+def as_markdown(head: Sequence[str], rows: Iterable[Sequence[str]], others: str = "---:") -> str:
+    """A table whose first column is text; `others` is how the others are aligned."""
+    lines = [head, ["---", *[others] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 

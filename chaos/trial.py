@@ -8,7 +8,6 @@ import msgspec
 
 from chaos.checker import Verdict, accept_times, check, outage
 from chaos.fault import Fault, Scene
-from chaos.house import House
 from chaos.sale import Sale, eventually
 
 # What the project promises: when a fault is over the system sells again by itself within this. A run of the matrix on a
@@ -48,11 +47,10 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     untried: str = ""
 
 
-async def run_trial(fault: Fault, house: House, number: int, seed: int) -> Trial:
-    """Put a house through a fault. `number` is unique among the trials of a house and their seeds."""
+async def run_trial(fault: Fault, sale: Sale, seed: int) -> Trial:
+    """Put a sale of STOCK units, not opened yet, through a fault."""
     draw = random.Random(f"{seed} {fault.name}")
-    sale = Sale(house, f"phone-{number}", STOCK, number)
-    scene = Scene(house, sale.product, draw)
+    scene = Scene(sale.house, sale.product, draw)
     crowd = sale.crowd
     await sale.open()
     async with fault.around(scene), crowd.streaming(BUYERS_PER_S):

@@ -10,7 +10,8 @@ from chaos.catalogue import SHORT
 from chaos.fault import Fault, Unavailable
 from chaos.house import House
 from chaos.matrix import Group
-from chaos.trial import Trial, run_trial
+from chaos.sale import Sale
+from chaos.trial import STOCK, Trial, run_trial
 
 # One house goes through all faults of its kind, one after the other, as a real one would; each meets a sale of its own.
 pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.asyncio(loop_scope="module")]
@@ -42,7 +43,8 @@ async def test_a_sale_goes_through(
     opened: Opened, group: Group, fault: Fault, number: int, trials: list[Trial]
 ) -> None:
     try:
-        trial = await run_trial(fault, await opened(group), number, SEED)
+        sale = Sale(await opened(group), f"phone-{number}", STOCK, number)
+        trial = await run_trial(fault, sale, SEED)
     except Unavailable as reason:
         pytest.skip(str(reason))
     trials.append(trial)
