@@ -14,6 +14,8 @@ AWAY_S = (0.02, 2.5)
 RESTART_S = (0.0, 1.0)
 STEP_US = 3_000_000
 AGED_MS = 3_600_000
+HASTY_MAX = 4
+"""Deliveries of one entry that may come before their time, or it would be given up although nobody gave it time."""
 GHOST = b'0000000000000001["ghost","ann",1,"poison"]'
 """An order of a sale that never was."""
 POISON = (
@@ -80,11 +82,12 @@ class Nemesis:
             server.away = False
 
     async def _expire(self) -> None:
-        """Every lease ends at once: each entry in hand is delivered to a second worker."""
+        """Leases end before their time: each entry in hand is delivered to a second worker."""
         stream = self._world.redis.stream(self._world.keys.outbox)
         for group in stream.groups.values() if stream else ():
             for pending in group.pending.values():
-                pending.delivered_ms -= AGED_MS
+                if pending.count < HASTY_MAX:
+                    pending.delivered_ms -= AGED_MS
 
     async def _regroup(self) -> None:
         """Somebody deletes the group, and with it what was delivered to whom."""
