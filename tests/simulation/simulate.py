@@ -61,10 +61,10 @@ async def _play(seed: int, mutation: Mutation | None) -> Result:
     nemesis = Nemesis(world)
     nemesis.begin()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(Crowd(world).come())
+        crowd = tasks.create_task(Crowd(world).come())
         tasks.create_task(nemesis.rage())
         tasks.create_task(_watch(world))
-        tasks.create_task(_calm_down(world))
+        tasks.create_task(_calm_down(world, crowd))
     await _rest(world)
     for process in list(world.processes):
         await process.stop()
@@ -77,9 +77,13 @@ def _note(world: World, trouble: dict[str, Any]) -> None:
         world.complaints.append(f"the simulator: {trouble}")
 
 
-async def _calm_down(world: World) -> None:
+async def _calm_down(world: World, crowd: asyncio.Task[None]) -> None:
     await asyncio.sleep(TROUBLE_S)
     world.weather.calm = True
+    while not crowd.done():
+        # A cancellation waits for its order, and not for ever.
+        await _replay(world)
+        await asyncio.sleep(LOOK_S)
 
 
 async def _watch(world: World) -> None:
