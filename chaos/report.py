@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from chaos.fault import SILENCE_S
 from chaos.soak import Soaked
 from chaos.trial import Trial
 
@@ -36,6 +35,8 @@ class Line(msgspec.Struct, frozen=True):
     trials: int
     counts: dict[str, int]
     times: dict[str, float]
+    # The shortest silence that counted as an outage.
+    silence_s: float
     problems: tuple[str, ...]
     untried: str
 
@@ -117,7 +118,7 @@ def cells(line: Line) -> tuple[str, ...]:
     if line.untried:
         return (line.fault, *[""] * (len(HEAD) - 2), "not tried")
     counts = [f"{line.counts[name]:,}" for name in COUNTS]
-    times = [f"{line.times[name]:.1f} s" if line.times[name] else f"< {SILENCE_S} s" for name in TIMES]
+    times = [f"{line.times[name]:.1f} s" if line.times[name] else f"< {line.silence_s:g} s" for name in TIMES]
     return (line.fault, str(line.trials), *counts, *times, "wrong" if line.problems else "balanced")
 
 
@@ -128,6 +129,7 @@ def _line(fault: str, trials: list[Trial]) -> Line:
         len(trials),
         {name: sum(getattr(verdict, name) for verdict in verdicts) for name in COUNTS},
         {name: max(getattr(trial, field) for trial in trials) for name, field in TIMES.items()},
+        trials[0].silence_s,
         tuple(problem for trial in trials for problem in (*trial.problems, *trial.late)),
         next((trial.untried for trial in trials if trial.untried), ""),
     )

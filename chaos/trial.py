@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from chaos.checker import Verdict, accept_times, check, outage
-from chaos.fault import Fault, Scene
+from chaos.fault import SILENCE_S, Fault, Scene
 from chaos.sale import Sale, eventually
 
 # What the project promises: when a fault is over the system sells again by itself within this. A run of the matrix on a
@@ -36,6 +36,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     # The same recovery, of the rows in Postgres, and the longest that an accepted order waited for its row.
     rows_recovery_s: float = 0.0
     slowest_row_s: float = 0.0
+    # The shortest silence that counted as an outage.
+    silence_s: float = SILENCE_S
     # The fault on the timeline, in seconds from its begin; and the accepts of each TICK_S of it.
     struck_s: float = 0.0
     ended_s: float = 0.0
@@ -75,6 +77,7 @@ async def run_trial(fault: Fault, sale: Sale, seed: int) -> Trial:
         fault=fault.name,
         seed=seed,
         verdict=verdict,
+        silence_s=fault.silence_s,
         outage_s=accepts.longest_s,
         recovery_s=max(0.0, accepts.over_at - struck.ended),
         rows_recovery_s=max(0.0, stored.over_at - struck.ended),
