@@ -51,8 +51,8 @@ chromium: ## Install the browser that the tests of the waiting room need
 
 faketime: ## Install what makes a clock step, for the faults that need it
 	@if ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1; then :; \
-	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libfaketime; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends libfaketime; then :; \
 	else echo "Without libfaketime no clock steps: install it, or those faults are not tried." >&2; fi
 
 lock: $(RUNTIME) ## Choose the newest versions of all dependencies anew
