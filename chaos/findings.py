@@ -4,14 +4,12 @@ import asyncio
 import time
 from typing import NamedTuple
 
-import lua
 from bench.books import open_books, reconcile
 from chaos.checker import Row, Verdict, check
-from chaos.house import House, redis_of
+from chaos.house import KEYS, House, redis_of
 from chaos.sale import Sale, eventually
 from workers.faults import TRANSIENT
 
-KEYS = lua.LaneKeys(0)
 # Nothing has left the outbox for so long, although a worker runs: nothing will. Beyond it lies a worker's start and the
 # lease of its dead predecessor.
 QUIET_S = 5.0

@@ -8,10 +8,14 @@ from typing import Any
 
 import msgspec
 
+import lua
 from chaos.system import System, own_settings, running_system, started
 from contract.settings import Settings
 from contract.transport import open_redis
 from fluxgate.embedded import resolve
+
+# Every house has one lane.
+KEYS = lua.LaneKeys(0)
 
 
 @dataclass

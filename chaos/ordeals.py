@@ -23,8 +23,8 @@ from chaos import victims
 from chaos.checker import OK, Cancelling, read_body
 from chaos.faults.fsync_hang import fsync_hangs
 from chaos.faults.signals import kill, sale_locked, still
-from chaos.findings import KEYS, Findings, find, open_sale, rows_at_rest
-from chaos.house import House, redis_of
+from chaos.findings import Findings, find, open_sale, rows_at_rest
+from chaos.house import KEYS, House, redis_of
 from chaos.sale import Sale, eventually
 from contract.order_ids import parse_order_id
 from contract.transport import Stream

@@ -14,7 +14,7 @@ from bench.children import ROOT
 from bench.sale import open_sale
 from chaos.checker import OK, Row, check
 from chaos.crowd import Crowd
-from chaos.house import House, redis_of
+from chaos.house import KEYS, House, redis_of
 from chaos.waiting import until
 from contract.settings import child_environ
 from workers.faults import TRANSIENT
@@ -73,8 +73,7 @@ class Sale:
         async with redis_of(self.house) as redis:
 
             async def empty() -> bool:
-                keys = lua.LaneKeys(0)
-                return (await lua.read_figures(redis)).backlog == 0 and await redis.xlen(keys.outbox) == 0
+                return (await lua.read_figures(redis)).backlog == 0 and await redis.xlen(KEYS.outbox) == 0
 
             await eventually(empty, "every accepted order has been settled")
 
@@ -115,7 +114,7 @@ class Sale:
         async with redis_of(self.house) as redis:
 
             async def proven() -> bool:
-                books = msgspec.json.decode(await lua.read_proof(redis, lua.LaneKeys(0)) or b"[]")
+                books = msgspec.json.decode(await lua.read_proof(redis, KEYS) or b"[]")
                 own = [book for book in books if book["product_id"] == self.product]
                 return [(book["sold"], book["fault"]) for book in own] == [(self.stock, "")]
 

@@ -20,7 +20,7 @@ from bench.history import mix_orders, run_history
 from chaos import victims
 from chaos.checker import check
 from chaos.faults.signals import complete, kill
-from chaos.house import House, house_settings, redis_of
+from chaos.house import KEYS, House, house_settings, redis_of
 from chaos.sale import Sale
 from chaos.system import running_system
 from chaos.victims import Victims
@@ -97,11 +97,8 @@ async def soak(directory: Path, seconds: float, say: Callable[[str], None]) -> S
         restarts = 0
         for name, find in itertools.cycle(KILLED):
             before = victims.household(house.system)
-            selling = asyncio.create_task(_sell(house, next(numbers), problems, under_way := asyncio.Event()))
-            await under_way.wait()
-            await kill(find(house.system), name)
+            await _sell(house, next(numbers), problems, killed=(name, find))
             restarts += 1
-            await selling
             await complete(house, before)
             say(f"sale sold out with {name} killed; {_memory_line(house)}")
             if time.monotonic() > started + seconds / 2:
@@ -119,9 +116,7 @@ async def soak(directory: Path, seconds: float, say: Callable[[str], None]) -> S
         rest = await _at_rest(house, floor)
         final = Sale(house, "soaked", STOCK, sales)
         problems += [fault] if (fault := await final.reconciled()) else []
-    measures = [
-        Measure(name, count, rest[name], count + SPARE.get(name, SPARE_HANDLES)) for name, count in floor.items()
-    ]
+    measures = [Measure(name, was, rest[name], _limit(name, was)) for name, was in floor.items()]
     measures += [
         Measure(f"memory of {role}, MiB", mib, hot.get(role, 0.0), mib * (1 + SPARE_SHARE) + SPARE_MIB)
         for role, mib in warm.items()
@@ -136,17 +131,19 @@ async def _house(directory: Path) -> AsyncGenerator[House]:
         yield House(settings, system, settings.port)
 
 
-async def _sell(house: House, number: int, problems: list[str], under_way: asyncio.Event | None = None) -> None:
-    """One sale, sold out and drained; the product is the same each time, and each time a new epoch."""
+async def _sell(house: House, number: int, problems: list[str], killed: tuple[str, Victims] | None = None) -> None:
+    """One sale, sold out and drained; the product is the same each time, and each time a new epoch. Somebody may be
+    `killed` in the middle of it."""
     sale = Sale(house, "soaked", STOCK, number)
     await sale.open()
     orders = mix_orders(sale.product, STOCK * 4 // 3, run=number)
     buying = asyncio.create_task(
         run_history(f"http://127.0.0.1:{house.port}", orders, CONNECTIONS, cut=CUT, seed=number)
     )
-    if under_way:
+    if killed:
+        name, find = killed
         await _some_sold(house, sale)
-        under_way.set()
+        await kill(find(house.system), name)
     outcomes = await buying
     await sale.drained()
     keys = {outcome.order.key for outcome in outcomes}
@@ -161,7 +158,7 @@ async def _some_sold(house: House, sale: Sale) -> None:
     async with redis_of(house) as redis:
 
         async def fewer() -> bool:
-            left = await lua.read_stock(redis, lua.LaneKeys(0), sale.product)
+            left = await lua.read_stock(redis, KEYS, sale.product)
             return left is not None and left < STOCK
 
         await until(fewer)
@@ -169,15 +166,14 @@ async def _some_sold(house: House, sale: Sale) -> None:
 
 async def _at_rest(house: House, floor: dict[str, float] | None = None) -> dict[str, float]:
     """What is held when nothing is going on; waits until that is no more than the `floor`, or for so long in vain."""
-    keys = lua.LaneKeys(0)
     found: dict[str, float] = {}
 
     async def lapsed() -> bool:
         nonlocal found
         found = {
             "keys of Valkey": await redis.dbsize(),
-            "entries of the outbox": await redis.xlen(keys.outbox),
-            "consumers": len(await redis.xinfo_consumers(keys.outbox, lua.GROUP_OF_ORDERS)),
+            "entries of the outbox": await redis.xlen(KEYS.outbox),
+            "consumers": len(await redis.xinfo_consumers(KEYS.outbox, lua.GROUP_OF_ORDERS)),
             "connections to Valkey": (await redis.info("clients"))["connected_clients"],
             "connections to Postgres": len(_sessions(house)),
             **{f"handles of {role}": process.num_fds() for role, process in _roles(house).items()},

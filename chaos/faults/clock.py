@@ -13,17 +13,16 @@ import shutil
 import time
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from bench.children import ROOT
 from chaos.fault import Fault, Scene, Struck, Unavailable
-from chaos.house import House, house_settings
+from chaos.house import House, house_settings, redis_of
 from chaos.system import running_system
 from chaos.waiting import until
 from contract.settings import Settings, child_environ
-from contract.transport import open_redis
 from fluxgate import postgres, valkey
 from fluxgate.process import running
 from fluxgate.server import Server
@@ -103,7 +102,7 @@ def stepping(name: str, whose: Callable[[Clocks], list[Path]]) -> Fault:
         async def step(offset_s: int) -> None:
             for clock in whose(clocks):
                 set_clock(clock, offset_s)
-            await _seen(scene.house.settings, offset_s)
+            await _seen(scene.house, offset_s)
 
         try:
             await step(-STEP_S)
@@ -116,18 +115,15 @@ def stepping(name: str, whose: Callable[[Clocks], list[Path]]) -> Fault:
     return Fault(name, strike, clock_lies=True)
 
 
-async def _seen(settings: Settings, offset_s: int) -> None:
+async def _seen(house: House, offset_s: int) -> None:
     """Wait until Valkey goes by a clock that is so far from the true time."""
-    redis: Any = open_redis(settings)
+    async with redis_of(house) as redis:
 
-    async def sees() -> bool:
-        seconds, microseconds = await redis.time()
-        return abs(seconds + microseconds / 1_000_000 - time.time() - offset_s) < 1
+        async def sees() -> bool:
+            seconds, microseconds = await redis.time()
+            return abs(seconds + microseconds / 1_000_000 - time.time() - offset_s) < 1
 
-    try:
         await until(sees, SEEN_WITHIN_S)
-    finally:
-        await redis.aclose()
 
 
 @contextlib.asynccontextmanager

@@ -5,10 +5,9 @@ import time
 import lua
 from bench.books import open_books
 from chaos.fault import Fault, Scene, Struck
-from chaos.house import redis_of
+from chaos.house import KEYS, redis_of
 from chaos.sale import eventually
 
-KEYS = lua.LaneKeys(0)
 # How often something is done to Redis in one fault, so that it meets several batches.
 TIMES = 5
 # Entries that no worker can make sense of: nothing known in it, a command cut short, bytes that are no text.

@@ -9,18 +9,16 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-import lua
 from bench.children import ROOT
 from chaos import victims
 from chaos.faults.signals import still
-from chaos.house import House, embedded, redis_of
+from chaos.house import KEYS, House, embedded, redis_of
 from chaos.sale import Sale, eventually
 from contract.settings import child_environ
 from tests.support.http import get, init, order
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.asyncio(loop_scope="module")]
 
-KEYS = lua.LaneKeys(0)
 STOCK = 50
 
 

@@ -8,16 +8,14 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 import lua
-from contract.settings import Settings
-from contract.transport import open_redis
 from lua import Limits, Status
 from tests.lua.clocked import EXPIRY_SLACK_MS, Clocked
 from tests.lua.lane import Lane, look, make_order
+from tests.lua.machines import run_machine
 from tests.lua.test_token_bucket import NOW_US, SECOND_US, TOKEN, Model
 from tests.support.servers import Servers
 
@@ -72,13 +70,13 @@ class AdmissionMachine(RuleBasedStateMachine):
     """A crowd before one door."""
 
     runner: asyncio.Runner
-    redis: Any
+    client: Any
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock: Any = Clocked(self.redis, NOW_US)
+        self.clock: Any = Clocked(self.client, NOW_US)
         self.numbers = itertools.count(1)
-        self.run(self.redis.flushall())
+        self.run(self.client.flushall())
 
     def run(self, work: Any) -> Any:
         return self.runner.run(work)
@@ -90,7 +88,7 @@ class AdmissionMachine(RuleBasedStateMachine):
         self.first = make_order("first")
         wide = {"rate_per_s": 1_000_000, "burst": 1_000_000, "client_rate_per_s": 0}
         assert self.run(self.lane.admit(self.first, **wide))[0].status == Status.ACCEPTED
-        self.run(self.redis.delete(self.lane.keys.bucket))
+        self.run(self.client.delete(self.lane.keys.bucket))
         self.accepted = 1
         self._set(limits)
 
@@ -191,7 +189,7 @@ class AdmissionMachine(RuleBasedStateMachine):
                 assert fills_ms - EXPIRY_SLACK_MS <= (self.clock.ttl_ms(key) or 0) <= fills_ms
 
     async def _read(self, buckets: list[str]) -> list[Any]:
-        async with self.redis.pipeline(transaction=False) as pipe:
+        async with self.client.pipeline(transaction=False) as pipe:
             for key in buckets:
                 pipe.hgetall(key)
             pipe.get(self.lane.of()[1])
@@ -200,16 +198,4 @@ class AdmissionMachine(RuleBasedStateMachine):
 
 @pytest.mark.slow
 def test_every_bucket_lets_in_exactly_whom_the_model_lets_in(servers: Servers) -> None:
-    with asyncio.Runner() as runner:
-        redis: Any = open_redis(Settings(redis_url=servers.redis_url))
-        AdmissionMachine.runner, AdmissionMachine.redis = runner, redis
-        run_state_machine_as_test(
-            AdmissionMachine,
-            settings=settings(
-                max_examples=50,
-                stateful_step_count=20,
-                deadline=None,
-                suppress_health_check=[HealthCheck.too_slow],
-            ),
-        )
-        runner.run(redis.aclose())
+    run_machine(AdmissionMachine, servers, examples=50, steps=20)

@@ -5,7 +5,6 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -13,16 +12,14 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 import lua
 from contract.messages import STATES
-from contract.settings import Settings
-from contract.transport import open_redis
 from lua.keys import product_digest
 from tests.lua.clocked import Clocked
 from tests.lua.lane import WIDE, Lane, make_order, outcome
+from tests.lua.machines import run_machine
 from tests.lua.model import DEAD, Entry, Model, Sale
 from tests.lua.test_token_bucket import NOW_US, SECOND_US
 from tests.support.servers import Servers
@@ -252,16 +249,4 @@ class SaleMachine(RuleBasedStateMachine):
 
 @pytest.mark.slow
 def test_scripts_and_model_agree_after_every_step(servers: Servers) -> None:
-    with asyncio.Runner() as runner:
-        client: Any = open_redis(Settings(redis_url=servers.redis_url))
-        SaleMachine.runner, SaleMachine.client = runner, client
-        run_state_machine_as_test(
-            SaleMachine,
-            settings=settings(
-                max_examples=60,
-                stateful_step_count=30,
-                deadline=None,
-                suppress_health_check=[HealthCheck.too_slow],
-            ),
-        )
-        runner.run(client.aclose())
+    run_machine(SaleMachine, servers, examples=60, steps=30)
