@@ -59,17 +59,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     gateway_workers: Annotated[int, Meta(ge=1, le=64)] = 1
     # Connections that one gateway process serves at once; more wait in the kernel's queue.
     connections_max: Annotated[int, Meta(ge=16, le=1_000_000)] = 8192
-    # Tokens per second that the sale's token bucket gains, over all gateway processes.
+    # Lanes that the products are spread over, each with a token bucket and an outbox of its own. Rate, burst and
+    # backlog below are of all lanes together: each has its equal share. Every process needs the same number.
+    lanes: Annotated[int, Meta(ge=1, le=64)] = 1
+    # Tokens per second that the sale's token bucket gains, over all gateway processes and lanes.
     rate_per_s: Rate = 50.0
-    # Tokens that the bucket holds when it is full. 0: as many as it gains in a second, at least one.
+    # Tokens that the bucket holds when it is full, over all lanes. 0: as many as it gains in a second, at least one.
     burst: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
-    # Tokens per second of one client address. 0: no limit by client. Empty: 0 in development, 10 in production.
+    # Tokens per second of one client address, in each lane. 0: no limit by client. Empty: 0 in development, 10 in
+    # production.
     client_rate_per_s: RateOrOff | None = None
     # Proxies, separated by spaces, whose X-Forwarded-For names the client. Empty: the peer is the client.
     trusted_proxies: str = ""
     # How long Redis remembers an idempotency key after its order has been persisted. Postgres never forgets.
     idempotency_ttl_s: Annotated[int, Meta(ge=1, le=2_592_000)] = 60
-    # Commands that may wait on one stream for a worker before new ones get 503.
+    # Commands that may wait for a worker, over all lanes, before new ones get 503.
     backlog_max: Annotated[int, Meta(ge=1, le=100_000_000)] = 200_000
     # How long a command of Redis may take before its outcome counts as unknown.
     redis_timeout_s: Seconds = 2.0
@@ -90,6 +94,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def burst_tokens(self) -> int:
         """The capacity of the token bucket, in tokens."""
         return self.burst or max(1, int(self.rate_per_s))
+
+    @property
+    def lane_rate_per_s(self) -> float:
+        """Tokens per second that the bucket of one lane gains: its share of the rate."""
+        return self.rate_per_s / self.lanes
+
+    @property
+    def lane_burst(self) -> int:
+        """The capacity of one lane's token bucket: its share of the burst, and at least one token."""
+        return max(1, self.burst_tokens // self.lanes)
+
+    @property
+    def lane_backlog_max(self) -> int:
+        """Commands that may wait in one lane: its share of the backlog, and at least one."""
+        return max(1, self.backlog_max // self.lanes)
 
     @property
     def client_rate(self) -> float:

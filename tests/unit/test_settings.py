@@ -23,6 +23,7 @@ DEFAULTS: dict[str, Any] = {
     "postgres_port": 5490,
     "gateway_workers": 1,
     "connections_max": 8192,
+    "lanes": 1,
     "rate_per_s": 50.0,
     "burst": 0,
     "client_rate_per_s": None,
@@ -134,6 +135,8 @@ def test_a_value_wins_over_a_file_of_the_same_place(tmp_path: Path) -> None:
         ("gateway_workers", "0"),
         ("gateway_workers", "65"),
         ("connections_max", "15"),
+        ("lanes", "0"),
+        ("lanes", "65"),
         ("rate_per_s", "0"),
         ("rate_per_s", "nan"),
         ("rate_per_s", "inf"),
@@ -219,6 +222,21 @@ def test_the_addresses_of_a_child_that_was_told_nothing_are_loopback() -> None:
 @pytest.mark.parametrize(("rate", "burst", "tokens"), [(50, 0, 50), (0.5, 0, 1), (2.9, 0, 2), (50, 7, 7)])
 def test_the_bucket_holds_a_second_of_its_rate_unless_told_otherwise(rate: float, burst: int, tokens: int) -> None:
     assert Settings(rate_per_s=rate, burst=burst).burst_tokens == tokens
+
+
+def test_each_lane_has_its_share_of_rate_burst_and_backlog() -> None:
+    settings = Settings(lanes=4, rate_per_s=50, burst=42, backlog_max=1001)
+    assert (settings.lane_rate_per_s, settings.lane_burst, settings.lane_backlog_max) == (12.5, 10, 250)
+
+
+def test_one_lane_has_all_of_rate_burst_and_backlog() -> None:
+    settings = Settings(rate_per_s=0.5, backlog_max=7)
+    assert (settings.lane_rate_per_s, settings.lane_burst, settings.lane_backlog_max) == (0.5, 1, 7)
+
+
+def test_a_share_too_small_for_anything_is_one() -> None:
+    settings = Settings(lanes=64, rate_per_s=3, backlog_max=10)
+    assert (settings.lane_burst, settings.lane_backlog_max) == (1, 1)
 
 
 def test_clients_are_limited_in_production_and_not_in_development_unless_the_setting_says_otherwise() -> None:
