@@ -12,6 +12,7 @@
     {lane:N}:figures          hash    running totals, and the backlog
     {lane:N}:proof            string  the reaper's latest reconciliation, as JSON
     {lane:N}:events           channel inventory and order events
+    {lane:N}:gates            channel what every gateway process hears: ids of accepted orders, products on sale again
     fluxgate:questions:<who>  stream  questions for a worker
     fluxgate:answers:<id>     stream  the answers to one gateway process
     fluxgate:meters           hash    gateway process -> its latest counts, as JSON
@@ -48,7 +49,7 @@ def lane_of(product_id: str, lanes: int) -> int:
 class LaneKeys:
     """The keys of one lane. Every attribute is a whole key, every method makes one."""
 
-    __slots__ = ("_prefix", "bucket", "dead", "events", "figures", "lane", "outbox", "proof", "sales")
+    __slots__ = ("_prefix", "bucket", "dead", "events", "figures", "gates", "lane", "outbox", "proof", "sales")
 
     def __init__(self, lane: int) -> None:
         self.lane = lane
@@ -60,6 +61,7 @@ class LaneKeys:
         self.figures = self._prefix + "figures"
         self.proof = self._prefix + "proof"
         self.events = self._prefix + "events"
+        self.gates = self._prefix + "gates"
 
     def product(self, digest: str) -> tuple[str, str, str]:
         """Sale, stock and buyers of a product, in the order that every script takes them."""
