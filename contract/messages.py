@@ -104,7 +104,7 @@ def encode_order(order: Order) -> bytes:
 
 
 def decode_record(record: bytes) -> Record:
-    """Read an order record. Its state is a word of STATES."""
+    """Read an order record. Its state is a word of STATES; "accepted" of a record that has an end means persisted."""
     order = _decoder.decode(record[69:])
     return Record(STATES[record[:1].decode()], record[1:37].decode(), int(record[37:53]), int(record[53:69]), order)
 

@@ -37,7 +37,7 @@ local found = redis.call('GET', record)
 if not found or record_order_id(found) ~= order_id then
     return {3, 0}
 end
-local state = record_state(found)
+local state = record_state(found, record)
 if state == 'x' then
     return {1, 0}
 end

@@ -101,8 +101,8 @@ for i = 1, persisted_count do
         persisted = persisted + 1
         local record = records[i]
         -- A cancelled record keeps its state, and has no end until Postgres knows of the cancellation too.
-        if record and record_state(record) == 'a' and record_order_id(record) == ARGV[at + 2] then
-            redis.call('SET', KEYS[records_from + i], 'p' .. string.sub(record, 2), 'PX', ttl_ms)
+        if record and string.sub(record, 1, 37) == 'a' .. ARGV[at + 2] then
+            redis.call('PEXPIRE', KEYS[records_from + i], ttl_ms)
         end
         if watched then
             local product = sales[tonumber(ARGV[at + 3])].product
@@ -127,7 +127,7 @@ for i = 1, outcome_count do
         failed = failed + 1
         events[#events + 1] = 'order\tfailed\t' .. order_id .. '\t' .. sale.product
         -- A failed order that its buyer cancelled meanwhile has given its units back already.
-        local live = own and record_state(record) == 'a'
+        local live = own and record_state(record, key) == 'a'
         if outcome == 'e' and live and sale.live and sale.epoch == record_epoch(record) then
             sale.left = sale.left + quantity
             sale.returned = sale.returned + quantity

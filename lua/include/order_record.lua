@@ -6,8 +6,15 @@
 --   38-53  at_us     16 digits, when it was accepted, by the clock of Redis
 --   54-69  epoch     16 digits, the sale epoch it counts against
 --   70-    payload   the order as the gateway encoded it; equal payloads are the same request (the fingerprint)
-local function record_state(record)
-    return string.sub(record, 1, 1)
+
+-- The state of the record at this key. One that stands and has an end is persisted: settling it writes its end alone,
+-- which costs half of writing it anew, to Redis and to its file.
+local function record_state(record, key)
+    local state = string.sub(record, 1, 1)
+    if state == 'a' and redis.call('PTTL', key) >= 0 then
+        return 'p'
+    end
+    return state
 end
 
 local function record_order_id(record)

@@ -105,8 +105,9 @@ class Lane:
         return int(await self.redis.hget(self.of(product)[2], buyer) or 0)
 
     async def record(self, order: lua.Order) -> Record | None:
-        found = await self.redis.get(self.keys.order(order.digest))
-        return decode_record(found) if found else None
+        key = self.keys.order(order.digest)
+        found = await self.redis.get(key)
+        return read_record(found, await self.redis.pttl(key)) if found else None
 
     async def state(self, order: lua.Order) -> str | None:
         found = await self.record(order)
@@ -123,6 +124,12 @@ class Lane:
     def of(self, product: str = "ps5") -> tuple[str, str, str]:
         """The keys of sale, stock and buyers."""
         return self.keys.product(product_digest(product))
+
+
+def read_record(record: bytes, ttl_ms: int) -> Record:
+    """A record with the state that the scripts take it to be in: one that stands and has an end is persisted."""
+    found = decode_record(record)
+    return found._replace(state="persisted") if (found.state, ttl_ms < 0) == ("accepted", False) else found
 
 
 def outcome(order: lua.Order, letter: str, entry: int = 0, kept: bytes | str = "") -> lua.Outcome:

@@ -55,6 +55,16 @@ async def test_cancelled_after_it_was_persisted_has_a_record_without_end_until_t
     assert await lane.cancel(order) == (CancelStatus.CANCELLED, 0)
 
 
+async def test_cancelled_after_the_version_before_marked_it_as_persisted(lane: Lane) -> None:
+    await lane.open()
+    order = make_order()
+    await lane.settle([await lane.accepted(order)], outcome(order, lua.PERSISTED))
+    key = lane.keys.order(order.digest)
+    await lane.redis.set(key, b"p" + (await lane.redis.get(key))[1:], keepttl=True)
+    assert await lane.cancel(order) == (CancelStatus.CANCELLED, 1)
+    assert (await lane.stock(), await lane.state(order)) == (10, "cancelled")
+
+
 @pytest.mark.parametrize("letter", ["d", "e"])
 async def test_forbidden_names_the_state_of_a_delivered_or_failed_order(lane: Lane, letter: str) -> None:
     await lane.open()

@@ -18,7 +18,7 @@ import lua
 from contract.messages import STATES
 from lua.keys import product_digest
 from tests.lua.clocked import Clocked
-from tests.lua.lane import WIDE, Lane, make_order, outcome
+from tests.lua.lane import WIDE, Lane, make_order, outcome, read_record
 from tests.lua.machines import run_machine
 from tests.lua.model import DEAD, Entry, Model, Sale
 from tests.lua.test_token_bucket import NOW_US, SECOND_US
@@ -210,8 +210,9 @@ class SaleMachine(RuleBasedStateMachine):
             self._compare_sale(sale, next(found), next(found), next(found))
         for record in model.records.values():
             raw, ttl_ms = next(found), next(found)
-            head = f"{LETTERS[record.state]}{record.order.order_id}{record.at_us:016d}{record.epoch:016d}"
-            assert raw == head.encode() + record.order.payload
+            head = f"{record.order.order_id}{record.at_us:016d}{record.epoch:016d}"
+            assert raw[1:] == head.encode() + record.order.payload
+            assert read_record(raw, ttl_ms).state == record.state
             assert (ttl_ms > 0) is record.ends
         outbox, dead, backlog, records = found
         assert [(name.decode(), fields[b"kind"].decode()) for name, fields in outbox] == [

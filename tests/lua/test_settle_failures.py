@@ -47,6 +47,22 @@ async def test_failed_after_its_buyer_cancelled_gives_nothing_back_a_second_time
     assert (await lane.sale())["returned"] == "3"
 
 
+@pytest.mark.parametrize("marked", [False, True], ids=["by its end", "by its letter"])
+async def test_failed_after_it_was_persisted_changes_nothing(lane: Lane, marked: bool) -> None:
+    await lane.open(total=10)
+    order = make_order(quantity=3)
+    key = lane.keys.order(order.digest)
+    await lane.settle([await lane.accepted(order)], outcome(order, lua.PERSISTED))
+    if marked:
+        # As the version before this one wrote it.
+        await lane.redis.set(key, b"p" + (await lane.redis.get(key))[1:], keepttl=True)
+    before = await lane.redis.get(key)
+    await lane.redis.xadd(lane.keys.outbox, {"kind": "orders", "at": "1", order.order_id: "again"})
+    await lane.settle([await lane.last_entry()], outcome(order, lua.FAILED, kept=b"other"))
+    assert (await lane.stock(), await lane.state(order)) == (7, "persisted")
+    assert await lane.redis.get(key) == before
+
+
 async def test_failed_of_a_closed_epoch_gives_its_units_to_no_stock(lane: Lane) -> None:
     await lane.open(total=10)
     order = make_order(quantity=3)

@@ -136,7 +136,7 @@ def settle(redis: RedisModel, keys: list[str], argv: list[bytes], *, fenced: boo
         key, (index, order_id, _) = next(records), _take(rest, 3)
         record = redis.get(key)
         if int(index) in mine and record and record[:1] == b"a" and record[PLACE] == order_id:
-            redis.set(key, b"p" + record[1:], ttl_ms)
+            redis.set(key, record, ttl_ms)
     for _ in range(outcome_count):
         key, (index, *outcome) = next(records), _take(rest, 7)
         if int(index) in mine:
@@ -159,7 +159,7 @@ def _apply(redis: RedisModel, key: str, products: list[Sale], outcome: list[byte
         return
     if letter == b"x":
         redis.set(key, record, ttl_ms)
-    elif record[:1] == b"a" or not fenced:
+    elif (record[:1] == b"a" and redis.ttl_ms(key) < 0) or not fenced:
         if letter == b"e":
             _give_back(redis, products[int(product) - 1], record, int(quantity), buyer)
         redis.set(key, kept or b"e" + record[1:], ttl_ms)

@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from contract.messages import decode_record
 from lua.keys import product_digest
+from tests.lua.lane import read_record
 from tests.simulation.crowd import PRODUCTS
 from tests.simulation.postgres_model import Row
 from tests.simulation.redis_model import Fields, Stream
@@ -118,7 +118,7 @@ def _records(world: World) -> Iterator[str]:
         found = world.redis.get(key)
         if found is None:
             continue
-        record = decode_record(found)
+        record = read_record(found, world.redis.ttl_ms(key))
         if rows.get(record.order_id) not in STATES_OF_ROWS.get(record.state, ()):
             yield f"the record of {record.order_id} is {record.state}, its row {rows.get(record.order_id)}"
         if key not in world.redis.ends_ms:
