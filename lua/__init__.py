@@ -1,7 +1,16 @@
 """Atomic decisions inside Redis: the scripts, the key space, and the only Python that names a key or calls a script."""
 
 from lua.admit import Answer, Limits, Order, Read, Status, Verdict, admit
-from lua.keys import ANSWERS_PREFIX, GROUP_OF_ORDERS, LaneKeys, lane_of, questions_key
+from lua.keys import (
+    ANSWERS_PREFIX,
+    GROUP_OF_ORDERS,
+    LaneKeys,
+    every_lane,
+    lane_of,
+    lane_of_order,
+    questions_key,
+)
+from lua.lanes import LanesDiffer, agree_on_lanes, lanes_in_force
 from lua.meters import forget_meters, publish_meter, read_meters
 from lua.sales import (
     CancelStatus,
@@ -20,6 +29,7 @@ from lua.sales import (
     restore_records,
     shared_secret,
     snapshot,
+    sum_figures,
 )
 from lua.scripts import Client, Runner
 from lua.settling import (
@@ -47,6 +57,7 @@ __all__ = [
     "Dead",
     "Figures",
     "LaneKeys",
+    "LanesDiffer",
     "Limits",
     "Order",
     "Outcome",
@@ -57,10 +68,14 @@ __all__ = [
     "Status",
     "Verdict",
     "admit",
+    "agree_on_lanes",
     "cancel",
+    "every_lane",
     "forget_consumers",
     "forget_meters",
     "lane_of",
+    "lane_of_order",
+    "lanes_in_force",
     "mark_lost",
     "now_ms",
     "open_sale",
@@ -77,4 +92,5 @@ __all__ = [
     "settle",
     "shared_secret",
     "snapshot",
+    "sum_figures",
 ]

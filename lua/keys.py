@@ -1,5 +1,6 @@
 """The key space, on one page. All keys of a lane share its hash tag, so that one script may touch them together.
 
+    {lane:N}:lanes            string  how many lanes there are, for whoever opens a sale in this one
     {lane:N}:bucket           hash    token bucket of the lane
     {lane:N}:client:<digest>  hash    token bucket of one client address
     {lane:N}:sales            hash    product id -> epoch, for listing
@@ -46,14 +47,34 @@ def lane_of(product_id: str, lanes: int) -> int:
     return int.from_bytes(blake2b(product_id.encode(), digest_size=8, person=b"lane").digest()) % lanes
 
 
+def lane_of_order(lane: int, lanes: int) -> int:
+    """The lane that answers for an order whose id names `lane`: that one, or where there are fewer now, another."""
+    return lane % lanes
+
+
 class LaneKeys:
-    """The keys of one lane. Every attribute is a whole key, every method makes one."""
+    """The keys of one lane of `count`. Every attribute is a whole key, every method makes one."""
 
-    __slots__ = ("_prefix", "bucket", "dead", "events", "figures", "gates", "lane", "outbox", "proof", "sales")
+    __slots__ = (
+        "_prefix",
+        "bucket",
+        "count",
+        "dead",
+        "events",
+        "figures",
+        "gates",
+        "lane",
+        "lanes",
+        "outbox",
+        "proof",
+        "sales",
+    )
 
-    def __init__(self, lane: int) -> None:
+    def __init__(self, lane: int, count: int = 1) -> None:
         self.lane = lane
+        self.count = count
         self._prefix = f"{{lane:{lane}}}:"
+        self.lanes = self._prefix + "lanes"
         self.bucket = self._prefix + "bucket"
         self.sales = self._prefix + "sales"
         self.outbox = self._prefix + "outbox"
@@ -75,3 +96,8 @@ class LaneKeys:
     def client(self, address: str) -> str:
         """The token bucket of a client address."""
         return f"{self._prefix}client:{blake2b(address.encode(), digest_size=12).hexdigest()}"
+
+
+def every_lane(lanes: int) -> tuple[LaneKeys, ...]:
+    """The keys of all lanes."""
+    return tuple(LaneKeys(lane, lanes) for lane in range(lanes))

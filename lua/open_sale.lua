@@ -11,12 +11,14 @@
 --   4  outbox   stream  commands on their way to the workers
 --   5  figures  hash    running totals of the lane, and its backlog
 --   6  sales    hash    every product of the lane, and its epoch
+--   7  lanes    string  how many lanes there are
 -- ARGV
 --   1  channel   events are published here
 --   2  product   product id
 --   3  total     units to sell
 --   4  limit     units that one buyer may have; 0: any number
--- Returns the epoch of the new sale
+--   5  count     the number of lanes that made this one the product's
+-- Returns the epoch of the new sale; 0, and nothing is opened, where there is another number of lanes
 -- Why atomic: no order may meet the new stock with the old epoch, or the other way round.
 
 -- @include order_record
@@ -28,11 +30,17 @@ local buyers = KEYS[3]
 local outbox = KEYS[4]
 local figures = KEYS[5]
 local sales = KEYS[6]
+local lanes = KEYS[7]
 local channel = ARGV[1]
 local product = ARGV[2]
 local total = ARGV[3]
 local limit = ARGV[4]
+local count = ARGV[5]
 
+local agreed = redis.call('GET', lanes)
+if agreed and agreed ~= count then
+    return '0'
+end
 local clock = redis.call('TIME')
 local now_us = clock[1] * 1000000 + clock[2]
 redis.call('XLEN', outbox)
@@ -49,6 +57,7 @@ old_left = known and (whole(old_left) or -1) >= 0 and old_left or '-1'
 -- Unique for ever, also after Redis has lost its data, and ascending although clocks step back.
 local epoch = digits(math.max(now_us, tonumber(old_epoch) + 1))
 
+redis.call('SET', lanes, count)
 redis.call('DEL', buyers)
 redis.call('HSET', sale, 'epoch', epoch, 'total', total, 'limit', limit, 'product', product,
     'accepted', 0, 'returned', 0)

@@ -1,14 +1,16 @@
 """The callers of `open_sale.lua`, `cancel.lua` and `snapshot.lua`, and the plain reads about a lane."""
 
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import Any, NamedTuple, cast
 
 from lua.keys import SECRET, LaneKeys, product_digest
+from lua.lanes import LanesDiffer, lanes_in_force
 from lua.scripts import Client, call
 
-OPEN_SALE_KEYS = ("sale", "stock", "buyers", "outbox", "figures", "sales")
+OPEN_SALE_KEYS = ("sale", "stock", "buyers", "outbox", "figures", "sales", "lanes")
 CANCEL_KEYS = ("outbox", "figures", "record", "sale", "stock", "buyers")
-MARK_LOST_KEYS = ("sale", "stock", "sales")
+MARK_LOST_KEYS = ("sale", "stock", "sales", "lanes")
 SNAPSHOT_KEYS = ("outbox", "sales")
 SALES_SHOWN_MAX = 1000
 PROOF_TTL_S = 300
@@ -56,10 +58,16 @@ class Figures(NamedTuple):
 
 
 async def open_sale(client: Client, keys: LaneKeys, product_id: str, total: int, limit: int) -> int:
-    """Open a sale of `total` units, at most `limit` to one buyer (0: any number). Gives the new epoch."""
+    """Open a sale of `total` units, at most `limit` to one buyer (0: any number). Gives the new epoch.
+
+    Raises LanesDiffer when the number of lanes was changed since this process has started.
+    """
     sale, stock, buyers = keys.product(product_digest(product_id))
-    every = [sale, stock, buyers, keys.outbox, keys.figures, keys.sales]
-    return int(await call(client, "open_sale", every, [keys.events, product_id, total, limit]))
+    every = [sale, stock, buyers, keys.outbox, keys.figures, keys.sales, keys.lanes]
+    epoch = int(await call(client, "open_sale", every, [keys.events, product_id, total, limit, keys.count]))
+    if not epoch:
+        raise LanesDiffer(keys.count, await lanes_in_force(client) or keys.count)
+    return epoch
 
 
 async def cancel(
@@ -86,7 +94,8 @@ async def snapshot(client: Client, keys: LaneKeys) -> Snapshot:
 async def mark_lost(client: Client, keys: LaneKeys, product_id: str, epoch: int, total: int) -> bool:
     """Note a sale that Redis has lost, so that it answers "not ready"; False when Redis knows it after all."""
     sale, stock, _ = keys.product(product_digest(product_id))
-    return bool(await call(client, "mark_lost", [sale, stock, keys.sales], [product_id, f"{epoch:016d}", total]))
+    arguments = [product_id, f"{epoch:016d}", total, keys.count]
+    return bool(await call(client, "mark_lost", [sale, stock, keys.sales, keys.lanes], arguments))
 
 
 async def read_figures(client: Client, keys: LaneKeys | None = None) -> Figures:
@@ -108,6 +117,13 @@ async def read_figures(client: Client, keys: LaneKeys | None = None) -> Figures:
     number = {name.decode(): int(value) for name, value in totals.items()}
     counted = {field: number.get(field, 0) for field in Figures._fields[:8]}
     return Figures(**counted, dead=dead, sales=sales)
+
+
+def sum_figures(of_lanes: Iterable[Figures]) -> Figures:
+    """The figures of all lanes together."""
+    lanes = list(of_lanes)
+    totals = [sum(numbers) for numbers in zip(*(lane[:-1] for lane in lanes), strict=True)]
+    return Figures(*totals, sales=[sale for lane in lanes for sale in lane.sales])
 
 
 async def shared_secret(client: Client, candidate: bytes) -> bytes:

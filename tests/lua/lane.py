@@ -37,9 +37,9 @@ def look(product: str = "", *, order: lua.Order | None = None, client: str = "")
 class Lane:
     """The scripts, called as gateway and workers call them."""
 
-    def __init__(self, client: lua.Client, limits: Limits = WIDE) -> None:
+    def __init__(self, client: lua.Client, limits: Limits = WIDE, *, keys: LaneKeys | None = None) -> None:
         self.redis: Any = client
-        self.keys = LaneKeys(0)
+        self.keys = keys or LaneKeys(0)
         self.limits = limits
 
     async def open(self, product: str = "ps5", total: int = 10, limit: int = 0) -> int:

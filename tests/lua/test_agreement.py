@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import lua
-from lua import CancelStatus, LaneKeys, Status, sales, scripts, settling
+from lua import CancelStatus, LaneKeys, Status, lanes, sales, scripts, settling
 from lua.admit import FIXED_KEYS
 from lua.keys import product_digest
 from tests.lua.lane import Lane, look, make_order, outcome
@@ -19,6 +19,7 @@ SALE, STOCK, BUYERS = KEYS.product(product_digest("ps5"))
 ORDER = make_order(client="10.0.0.1")
 NAMED = {
     "bucket": KEYS.bucket,
+    "lanes": KEYS.lanes,
     "outbox": KEYS.outbox,
     "figures": KEYS.figures,
     "dead": KEYS.dead,
@@ -34,6 +35,7 @@ TUPLES = {
     "cancel": sales.CANCEL_KEYS,
     "mark_lost": sales.MARK_LOST_KEYS,
     "snapshot": sales.SNAPSHOT_KEYS,
+    "renumber": lanes.RENUMBER_KEYS,
     "settle": settling.SETTLE_KEYS,
     "replay_dead": settling.REPLAY_DEAD_KEYS,
     "forget_consumers": settling.FORGET_CONSUMERS_KEYS,
@@ -82,6 +84,8 @@ CALLS: dict[str, tuple[Call, Any, list[int], list[int]]] = {
     "cancel": (lambda lane: lane.cancel(ORDER), [1, 1], [], []),
     "mark_lost": (lambda lane: lua.mark_lost(lane.redis, lane.keys, "ps5", 1, 1), 1, [], []),
     "snapshot": (lambda lane: lua.snapshot(lane.redis, lane.keys), [b"0-0"] + [b""] * 10, [2], []),
+    # Two products.
+    "renumber": (lambda lane: lanes.renumber(lane.redis, lane.keys, False), 1, [2], []),
     # Two products, one persisted and two other outcomes; two entries, and one dead command.
     "settle": (call_settle, 1, [2, 1, 2], [2, 1, 2, 1]),
     "forget_consumers": (lambda lane: lua.forget_consumers(lane.redis, lane.keys, "g", 1), 1, [], []),
@@ -134,7 +138,7 @@ def test_every_status_has_a_test_that_is_named_after_it(name: str) -> None:
 
 def test_every_key_of_a_lane_has_its_hash_tag_and_its_line_in_the_key_space() -> None:
     told = lua.keys.__doc__ or ""
-    names = [getattr(KEYS, name) for name in ("bucket", "outbox", "dead", "figures", "sales", "proof", "events")]
-    for key in (*names, SALE, STOCK, BUYERS, KEYS.order("d"), KEYS.client("c")):
+    names = ("lanes", "bucket", "outbox", "dead", "figures", "sales", "proof", "events")
+    for key in (*(getattr(KEYS, name) for name in names), SALE, STOCK, BUYERS, KEYS.order("d"), KEYS.client("c")):
         assert key.startswith("{lane:0}:")
         assert "{lane:N}:" + key.split(":", 2)[2].split(":")[0] in told

@@ -7,6 +7,7 @@ import pytest
 from redis.exceptions import ResponseError
 
 import lua
+from lua.lanes import renumber
 from tests.lua.lane import GROUP, Lane, look, make_order, outcome
 
 Play = Callable[[Lane], Awaitable[Any]]
@@ -44,6 +45,10 @@ async def _mark_lost(lane: Lane) -> None:
     await lua.mark_lost(lane.redis, lane.keys, "unknown", 1_700_000_000_000_000, 1)
 
 
+async def _renumber(lane: Lane) -> None:
+    await renumber(lane.redis, lua.LaneKeys(0, 2), False)
+
+
 async def _snapshot(lane: Lane) -> None:
     await lua.snapshot(lane.redis, lane.keys)
 
@@ -54,6 +59,7 @@ async def _is_stream(lane: Lane) -> bool:
 
 SALE, STOCK, BUYERS = range(3)
 KEYS: dict[str, Callable[[Lane], str]] = {
+    "lanes": lambda lane: lane.keys.lanes,
     "bucket": lambda lane: lane.keys.bucket,
     "client": lambda lane: lane.keys.client("10.0.0.2"),
     "outbox": lambda lane: lane.keys.outbox,
@@ -68,12 +74,13 @@ KEYS: dict[str, Callable[[Lane], str]] = {
 }
 TOUCHED: list[tuple[Play, str]] = [
     (_admit, "bucket, client, outbox, figures, sale, stock, buyers, new record"),
-    (_open, "sale, stock, outbox, figures, sales"),
+    (_open, "sale, stock, outbox, figures, sales, lanes"),
     (_cancel, "outbox, figures, record, sale, stock, buyers"),
     (_settle, "outbox, dead, figures, sale, stock, buyers, record"),
     (_replay_dead, "outbox, dead, figures"),
     (_forget_consumers, "outbox"),
-    (_mark_lost, "sales"),
+    (_mark_lost, "sales, lanes"),
+    (_renumber, "lanes, outbox, dead, sales"),
     (_snapshot, "outbox, sales, sale, stock"),
 ]
 CASES = [
@@ -103,7 +110,7 @@ async def test_a_key_of_another_type_fails_the_script_before_any_write(lane: Lan
     assert await lane.contents() == before
 
 
-@pytest.mark.parametrize("play", [play for play, _ in TOUCHED if play is not _snapshot])
+@pytest.mark.parametrize("play", [play for play, _ in TOUCHED if play not in (_snapshot, _renumber)])
 async def test_the_same_call_writes_when_all_keys_are_sound(lane: Lane, play: Play) -> None:
     await _prepare(lane)
     before = await lane.contents()

@@ -71,12 +71,13 @@ def admit(redis: RedisModel, keys: list[str], argv: list[bytes]) -> list[Any]:
 
 def open_sale(redis: RedisModel, keys: list[str], argv: list[bytes]) -> bytes:
     """Open a sale, and close the one before."""
-    sale, stock, buyers, outbox, figures, sales = keys
-    _, product, total, limit = argv
+    sale, stock, buyers, outbox, figures, sales, lanes = keys
+    _, product, total, limit, count = argv
     old = redis.fields(sale)
     old_epoch = old.get(b"epoch") or redis.fields(sales).get(product) or b"0"
     old_left = redis.get(stock) if old else None
     epoch = b"%016d" % max(redis.now_us, int(old_epoch) + 1)
+    redis.set(lanes, count)
     closed = b":".join((old_epoch, b"-1" if old_left is None else old_left, old.get(b"returned", b"0")))
     redis.delete(buyers)
     redis.hash(sale).update(
@@ -178,10 +179,11 @@ def snapshot(redis: RedisModel, keys: list[str], argv: list[bytes]) -> list[byte
 
 def mark_lost(redis: RedisModel, keys: list[str], argv: list[bytes]) -> int:
     """Note a sale that Redis has lost."""
-    sale, stock, sales = keys
-    product, epoch, total = argv
+    sale, stock, sales, lanes = keys
+    product, epoch, total, count = argv
     if redis.get(sale) or redis.get(stock) is not None:
         return 0
+    redis.set(lanes, count)
     redis.hash(sale).update({b"epoch": epoch, b"total": total, b"limit": b"0", b"product": product})
     redis.hash(sales)[product] = epoch
     return 1
