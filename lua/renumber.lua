@@ -26,7 +26,8 @@ local product_count = tonumber(ARGV[3])
 
 local waiting = redis.call('XLEN', outbox) + redis.call('XLEN', dead)
 local listed = redis.call('HLEN', sales)
-if redis.call('GET', lanes) == count then
+local agreed = redis.call('GET', lanes) or '0'
+if agreed == count and (count ~= '0' or listed == 0) then
     return 1
 end
 if waiting > 0 or listed ~= product_count then

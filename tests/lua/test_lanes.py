@@ -109,6 +109,16 @@ async def test_a_gate_whose_sales_are_closed_takes_another_number(redis: lua.Cli
         assert (await lane.admit(make_order(product, product=product)))[0].status == Status.ACCEPTED
 
 
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1)])
+async def test_processes_that_start_together_change_the_number_together(
+    redis: lua.Client, before: int, after: int
+) -> None:
+    await agree_on_lanes(redis, before)
+    for product in PRODUCTS:
+        await close(of(redis, product, before), product)
+    assert await asyncio.gather(*(agree_on_lanes(redis, after) for _ in range(8))) == [after] * 8
+
+
 async def test_data_from_before_lanes_had_a_number_is_one_lane(redis: lua.Client) -> None:
     lane = of(redis, "ps5", 1)
     await lane.open(total=5)
