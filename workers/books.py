@@ -76,23 +76,24 @@ class _Tally:
 
 
 def compare(
-    snapshot: lua.Snapshot, transit: Transit, rows: Iterable[Mapping[str, Any]], states: Mapping[str, str]
+    sales: Iterable[lua.SaleBooks], transit: Transit, rows: Iterable[Mapping[str, Any]], states: Mapping[str, str]
 ) -> list[Books]:
-    """The books of all sales, from Redis (`snapshot`, `transit`) and Postgres (`rows` of sales, `states` of orders).
+    """The books of all sales, from Redis (`sales`, `transit`) and Postgres (`rows` of sales, `states` of orders).
 
-    `rows` are those of the query sale_books as of the snapshot's place; `states` hold the transit's orders that exist.
+    `rows` are those of the query sale_books as of the places of the lanes' snapshots, which `sales` are from; `states`
+    hold the transit's orders that exist.
     """
     tallies: dict[SaleKey, _Tally] = {}
     for row in rows:
         tallies[row["product_id"], row["epoch"]] = _from_row(row)
-    for sale in transit.opened:
-        tally = tallies.setdefault((sale.product_id, sale.epoch), _Tally())
-        tally.initial = sale.total
-        if sale.closed_epoch:
-            before = tallies.setdefault((sale.product_id, sale.closed_epoch), _Tally())
-            before.closed_left, before.closed_returned = sale.closed_left, sale.closed_returned
+    for opened in transit.opened:
+        tally = tallies.setdefault((opened.product_id, opened.epoch), _Tally())
+        tally.initial = opened.total
+        if opened.closed_epoch:
+            before = tallies.setdefault((opened.product_id, opened.closed_epoch), _Tally())
+            before.closed_left, before.closed_returned = opened.closed_left, opened.closed_returned
     _add_transit(tallies, transit, states)
-    running = {(sale.product_id, sale.epoch): sale for sale in snapshot.sales if sale.epoch is not None}
+    running = {(sale.product_id, sale.epoch): sale for sale in sales if sale.epoch is not None}
     for key in running:
         tallies.setdefault(key, _Tally())
     # Sorted by product and epoch, so that of each product the last one stays.
@@ -136,6 +137,8 @@ def _add_transit(tallies: dict[SaleKey, _Tally], transit: Transit, states: Mappi
 
 def _close(key: SaleKey, tally: _Tally, running: lua.SaleBooks | None, superseded: bool) -> Books:
     left = running.left if running else tally.closed_left
+    if tally.initial == 0 and not running and left is None:
+        left = 0  # of a sale of nothing, nothing can be lost: it is how a product is closed before it changes its lane
     given_back = running.returned or 0 if running else tally.closed_returned
     returned = tally.gone - given_back
     faults: list[str] = [tally.counter_fault]

@@ -43,3 +43,8 @@ def is_transient(error: BaseException) -> bool:
 def is_bad_data(error: BaseException) -> bool:
     """True when Postgres says that this very data can never be written."""
     return isinstance(error, (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError))
+
+
+def is_damage(error: BaseException) -> bool:
+    """True when a key holds another type than ours: somebody has changed it by hand, and has to mend it."""
+    return isinstance(error, RedisError) and str(error).startswith("WRONGTYPE")

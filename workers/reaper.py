@@ -2,7 +2,7 @@
 
 Consumes  nothing; works every `reaper_every_s`
 Calls     nothing
-Writes    the proof of the lane in Redis, which the gateway exports as a metric
+Writes    the proof of each lane in Redis, which the gateway exports as metrics
 Emits     nothing
 Fails     loudly in the log when the books do not balance; it repairs nothing that it cannot prove. A sale that Redis
           has lost is shut: it answers "not ready" until an operator opens it anew
@@ -11,11 +11,13 @@ Fails     loudly in the log when the books do not balance; it repairs nothing th
 import asyncio
 
 import msgspec
+from redis.exceptions import ResponseError
 
 import lua
 from contract.transport import Stream
-from workers.books import LOST_SALE
+from workers.books import LOST_SALE, Books
 from workers.consumer import stopped_within, until_it_works
+from workers.faults import is_damage
 from workers.proof import prove
 from workers.worker import Context
 
@@ -37,14 +39,27 @@ async def run_once(context: Context) -> int:
     faulty = [book for book in books if book.fault]
     for book in faulty:
         context.log.error("the books do not balance", **book._asdict())
+    for keys in lua.every_lane(context.settings.lanes):
+        own = [book for book in books if lua.lane_of(book.product_id, keys.count) == keys.lane]
+        try:
+            await _tend(context, keys, own)
+        except ResponseError as error:
+            if not is_damage(error):
+                raise
+            context.log.error("a lane is damaged", lane=keys.lane, error=str(error))
+    return len(faulty)
+
+
+async def _tend(context: Context, keys: lua.LaneKeys, books: list[Books]) -> None:
+    """Publish the books of one lane, shut what it has lost, and forget who does not come any more."""
+    for book in books:
         if book.fault == LOST_SALE and await lua.mark_lost(
-            context.redis, context.keys, book.product_id, book.epoch, book.initial
+            context.redis, keys, book.product_id, book.epoch, book.initial
         ):
             context.log.error("a sale is shut until it is opened anew", product=book.product_id)
-    await lua.publish_proof(context.redis, context.keys, msgspec.json.encode([book._asdict() for book in books]))
-    stream = Stream(context.redis, context.keys.outbox, lua.GROUP_OF_ORDERS, "")
+    await lua.publish_proof(context.redis, keys, msgspec.json.encode([book._asdict() for book in books]))
+    stream = Stream(context.redis, keys.outbox, lua.GROUP_OF_ORDERS, "")
     await stream.ensure_group()
-    gone = await lua.forget_consumers(context.redis, context.keys, lua.GROUP_OF_ORDERS, CONSUMER_IDLE_MS)
+    gone = await lua.forget_consumers(context.redis, keys, lua.GROUP_OF_ORDERS, CONSUMER_IDLE_MS)
     if gone:
-        context.log.info("consumers forgotten", count=gone)
-    return len(faulty)
+        context.log.info("consumers forgotten", count=gone, lane=keys.lane)

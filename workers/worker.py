@@ -10,7 +10,7 @@ from sql import Pool
 
 
 class Context(NamedTuple):
-    """Everything that a handler may use; nothing is global."""
+    """Everything that a handler may use; nothing is global. `keys` are those of the lane that it works in."""
 
     settings: Settings
     redis: lua.Client

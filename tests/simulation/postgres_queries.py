@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 
+from contract.order_ids import parse_order_id
 from tests.simulation.postgres_model import Key, PostgresModel, Row, Steps, Transaction
 
 LIVE = ("persisted", "fulfilled")
@@ -111,16 +112,17 @@ def known_orders(pg: PostgresModel, tx: Transaction, ids: list[str]) -> Steps:
     return (yield from find_orders(pg, tx, ids))
 
 
-def sale_books(pg: PostgresModel, tx: Transaction, ms: int, seq: int) -> Steps:
-    """Every sale with the units of its orders, as of one place in the outbox."""
+def sale_books(pg: PostgresModel, tx: Transaction, ms: list[int], seq: list[int]) -> Steps:
+    """Every sale with the units of its orders, as of one place in the outbox of each lane."""
     yield from ()
     keys = [*dict.fromkeys((*(pg.rows if tx.snapshot is None else tx.snapshot), *tx.writes))]
     orders = [row for key in keys if key[0] == "order" and (row := pg.see(tx, key))]
-    books: list[Row] = []
+    places, books = list(zip(ms, seq, strict=True)), list[Row]()
     for key in sorted({key[1:] for key in keys if key[0] in ("sale", "closing")}):
         sale, closing = pg.see(tx, ("sale", *key)) or {}, pg.see(tx, ("closing", *key)) or {}
         own = [row for row in orders if (row["product_id"], row["epoch"]) == key]
-        seen = [row for row in own if row["place"] <= (ms, seq)]
+        seen = [row for row in own if _lane(row) >= len(places) or row["place"] <= places[_lane(row)]]
+        gone = [row for row in seen if "cancelled_place" in row]
         failed = [row for row in seen if row["state"] == "failed"]
         oversold = [row for row in failed if row["reason"].startswith("oversold")]
         book = {
@@ -132,7 +134,7 @@ def sale_books(pg: PostgresModel, tx: Transaction, ms: int, seq: int) -> Steps:
             "closed_returned": closing.get("closed_returned"),
             "orders": len(seen),
             "units": _units(seen),
-            "cancelled": _units(row for row in seen if row.get("cancelled_place", (ms, seq + 1)) <= (ms, seq)),
+            "cancelled": _units(row for row in gone if row["cancelled_place"] <= places[_lane(row) % len(places)]),
             "failed": _units(failed) - _units(oversold),
             "oversold": _units(oversold),
             "sold_now": _units(row for row in own if row["state"] in LIVE),
@@ -161,6 +163,12 @@ def _uuids(ids: Iterable[str]) -> list[str]:
         return [str(uuid.UUID(text)) for text in ids]
     except ValueError as error:
         raise asyncpg.DataError(f"invalid input for query argument: {error}") from None
+
+
+def _lane(row: Row) -> int:
+    found = parse_order_id(row["order_id"])
+    assert found
+    return found[0]
 
 
 def _units(rows: Iterable[Row]) -> int:

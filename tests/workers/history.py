@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contract.messages import Order, OrderAccepted, OrderCancelled, SaleOpened
-from lua import SaleBooks, Snapshot
+from lua import SaleBooks
 from workers.books import Books, Transit, compare
 
 SaleKey = tuple[str, int]
@@ -58,16 +58,13 @@ class World:
 
     def books(self) -> list[Books]:
         """What the proof says of this world."""
-        snapshot = Snapshot(
-            "9-0",
-            [
-                SaleBooks(name, sale.epoch, sale.total, sale.accepted, sale.returned, sale.left)
-                for name, sale in self.redis.items()
-            ],
-        )
+        sales = [
+            SaleBooks(name, sale.epoch, sale.total, sale.accepted, sale.returned, sale.left)
+            for name, sale in self.redis.items()
+        ]
         known = {*self.transit.accepted, *self.transit.cancelled}
         states = {order_id: row.state for order_id, row in self.rows.items() if order_id in known}
-        return compare(snapshot, self.transit, [self._row(key) for key in self.sales], states)
+        return compare(sales, self.transit, [self._row(key) for key in self.sales], states)
 
     def faults(self) -> list[str]:
         """What the proof complains of."""

@@ -243,6 +243,13 @@ def test_a_lost_sale_is_a_fault() -> None:
     assert book.fault == "Redis has lost the sale"
 
 
+def test_a_sale_of_nothing_that_redis_has_no_more_is_not_lost() -> None:
+    world = sale_of(total=0, left=0)
+    world.redis.clear()
+    (book,) = world.books()
+    assert (book.open, book.left, book.fault) == (False, 0, "")
+
+
 def test_a_lost_sale_whose_product_was_opened_anew_is_over_and_no_fault_any_more() -> None:
     world = sale_of()
     accept(world, "sold", 2, state="persisted")
