@@ -18,6 +18,12 @@ MEMORY_MAX = "1gb"
 STOP_WITHIN_S = 1.4
 # How long one question may take; a server that is loading its data says so at once.
 ANSWER_WITHIN_S = 2.0
+# This server allocates with the C library. A batch of orders makes and frees short strings by the thousand, and glibc
+# keeps 7 of a size at hand by default; every other call then searches and merges free memory, a quarter of all that
+# Valkey does. At most 70 MB lie idle so. Other C libraries do not read it; a Redis with jemalloc has no need of it.
+MALLOC = "glibc.malloc.tcache_count=2000"
+# A shell, because only so are tunables kept that somebody has set; it becomes the server.
+WITH_MALLOC = 'GLIBC_TUNABLES="$0${GLIBC_TUNABLES:+:$GLIBC_TUNABLES}" exec "$@"'
 
 CONFIG = """\
 # Written by Flux-Gate at every start; changes made here are lost.
@@ -63,7 +69,8 @@ def prepare(directory: Path, port: int, *, durable: bool = True) -> Server:
     async def ready() -> bool:
         return await answers(url)
 
-    return Server(Child(name="valkey", argv=[str(program), str(config)], ready=ready, stop_within_s=STOP_WITHIN_S), url)
+    argv = ["/bin/sh", "-c", WITH_MALLOC, MALLOC, str(program), str(config)]
+    return Server(Child(name="valkey", argv=argv, ready=ready, stop_within_s=STOP_WITHIN_S), url)
 
 
 def binary() -> Path:

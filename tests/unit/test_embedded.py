@@ -2,6 +2,7 @@
 
 import os
 import stat
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -45,6 +46,16 @@ async def test_valkey_keeps_what_it_confirmed_and_asks_for_its_password(tmp_path
         client = redis.asyncio.Redis.from_url(url, decode_responses=True)
         assert await client.get("stock") == "7"
         await client.aclose()
+
+
+@pytest.mark.parametrize("set_before", ["", "glibc.malloc.perturb=1"])
+def test_valkey_has_its_tunables_beside_those_that_are_set(tmp_path: Path, set_before: str) -> None:
+    argv = valkey.prepare(tmp_path, free_port()).child.argv
+    program = argv.index(str(valkey.binary()))
+    environ = {"GLIBC_TUNABLES": set_before, "PATH": os.defpath}
+    shown = subprocess.run([*argv[:program], "/usr/bin/env"], env=environ, capture_output=True, text=True, check=True)
+    wanted = f"{valkey.MALLOC}:{set_before}" if set_before else valkey.MALLOC
+    assert f"GLIBC_TUNABLES={wanted}" in shown.stdout.splitlines()
 
 
 @pytest.mark.slow
