@@ -80,8 +80,8 @@ def compare(
 ) -> list[Books]:
     """The books of all sales, from Redis (`sales`, `transit`) and Postgres (`rows` of sales, `states` of orders).
 
-    `rows` are those of the query sale_books as of the places of the lanes' snapshots, which `sales` are from; `states`
-    hold the transit's orders that exist.
+    `rows` are those of the query sale_books as of the places of the snapshots that `sales` are from; `states` hold the
+    transit's orders that exist.
     """
     tallies: dict[SaleKey, _Tally] = {}
     for row in rows:

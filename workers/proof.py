@@ -40,7 +40,7 @@ def living(delivery: Delivery) -> dict[bytes, bytes]:
 async def _look(context: Context) -> list[Books]:
     lanes = context.settings.lanes
     transit, sales = Transit(), list[lua.SaleBooks]()
-    places: list[tuple[int, int]] = []
+    running: list[tuple[str, int, int, int]] = []
     damaged: dict[int, str] = {}
     for keys in lua.every_lane(lanes):
         snapshot = lua.Snapshot("0-0", [])
@@ -53,14 +53,18 @@ async def _look(context: Context) -> list[Books]:
             damaged[keys.lane] = f"lane {keys.lane} cannot be read: {error}"
         sales += snapshot.sales
         ms, _, seq = snapshot.last_entry.partition("-")
-        places.append((int(ms), int(seq)))
+        running += [(sale.product_id, sale.epoch, int(ms), int(seq)) for sale in snapshot.sales if sale.epoch]
     ids = [order_id for order_id in {*transit.accepted, *transit.cancelled} if _is_uuid(order_id)]
     # Postgres last: what has left the outboxes since they were read is there by now.
     async with context.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
-        rows = await connection.fetch(context.queries["sale_books"], *map(list, zip(*places, strict=True)))
+        rows = await connection.fetch(context.queries["sale_books"], *_columns(running))
         known = await connection.fetch(context.queries["known_orders"], ids)
     books = compare(sales, transit, rows, {str(row["order_id"]): row["state"] for row in known})
     return [book._replace(fault=damaged.get(lua.lane_of(book.product_id, lanes), book.fault)) for book in books]
+
+
+def _columns(running: list[tuple[str, int, int, int]]) -> list[list[object]]:
+    return [[sale[i] for sale in running] for i in range(4)]
 
 
 async def _read_lane(context: Context, keys: lua.LaneKeys, transit: Transit) -> lua.Snapshot:

@@ -6,10 +6,11 @@
 SELECT order_id, state::text AS state FROM orders WHERE order_id = ANY($1::uuid[]);
 
 -- name: sale_books
--- Every sale with the units of its orders, as of one place in the outbox of each lane: later orders and cancellations
--- do not count. An order has its place in the lane that its id names; where there are fewer lanes by now, it counts, and
--- is cancelled in another. A sale that is closed already, and whose opening has still to come, has no total.
--- $1 places by lane: milliseconds bigint[], $2 places by lane: sequences bigint[]
+-- Every sale with the units of its orders. Of a sale that runs, as of one place in the outbox of its lane: later orders
+-- and cancellations do not count. Of any other all count, for it takes no more orders, and a unit that is given back is
+-- only called returned instead of sold. A sale that is closed already, and whose opening has still to come, has no total.
+-- $1 running sales: products text[], $2 their epochs bigint[]
+-- $3 their places: milliseconds bigint[], $4 their places: sequences bigint[]
 SELECT product_id, epoch, s.total, coalesce(s.sold, 0) AS sold_counter, c.closed_left, c.closed_returned,
     coalesce(b.orders, 0)::bigint AS orders,
     coalesce(b.units, 0)::bigint AS units,
@@ -29,15 +30,11 @@ LEFT JOIN (
         sum(o.quantity) FILTER (WHERE o.state IN ('persisted', 'fulfilled')) AS sold_now
     FROM (
         SELECT *,
-            coalesce((place_ms, place_seq) <= (($1::bigint[])[lane + 1], ($2::bigint[])[lane + 1]), true) AS seen,
-            (cancelled_place_ms, cancelled_place_seq) <= (
-                ($1::bigint[])[lane % cardinality($1) + 1], ($2::bigint[])[lane % cardinality($1) + 1]
-            ) AS seen_cancelled
-        FROM (
-            -- The 12 bits that contract/order_ids.py puts behind the version.
-            SELECT *, (get_byte(uuid_send(order_id), 6) & 15) << 8 | get_byte(uuid_send(order_id), 7) AS lane
-            FROM orders
-        ) AS placed
+            coalesce((place_ms, place_seq) <= (ms, seq), true) AS seen,
+            coalesce((cancelled_place_ms, cancelled_place_seq) <= (ms, seq), true) AS seen_cancelled
+        FROM orders
+        LEFT JOIN unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS running (product_id, epoch, ms, seq)
+            USING (product_id, epoch)
     ) AS o
     GROUP BY o.product_id, o.epoch
 ) AS b USING (product_id, epoch)

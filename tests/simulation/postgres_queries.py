@@ -6,9 +6,10 @@ from typing import Any
 
 import asyncpg
 
-from contract.order_ids import parse_order_id
 from tests.simulation.postgres_model import Key, PostgresModel, Row, Steps, Transaction
 
+NEVER = (1 << 63, 0)
+"""A place behind all others."""
 LIVE = ("persisted", "fulfilled")
 
 
@@ -112,17 +113,19 @@ def known_orders(pg: PostgresModel, tx: Transaction, ids: list[str]) -> Steps:
     return (yield from find_orders(pg, tx, ids))
 
 
-def sale_books(pg: PostgresModel, tx: Transaction, ms: list[int], seq: list[int]) -> Steps:
-    """Every sale with the units of its orders, as of one place in the outbox of each lane."""
+def sale_books(pg: PostgresModel, tx: Transaction, *running: list[Any]) -> Steps:
+    """Every sale with the units of its orders; of one that runs, as of a place in the outbox."""
     yield from ()
     keys = [*dict.fromkeys((*(pg.rows if tx.snapshot is None else tx.snapshot), *tx.writes))]
     orders = [row for key in keys if key[0] == "order" and (row := pg.see(tx, key))]
-    places, books = list(zip(ms, seq, strict=True)), list[Row]()
+    places = {(product, epoch): (ms, seq) for product, epoch, ms, seq in zip(*running, strict=True)}
+    books: list[Row] = []
     for key in sorted({key[1:] for key in keys if key[0] in ("sale", "closing")}):
         sale, closing = pg.see(tx, ("sale", *key)) or {}, pg.see(tx, ("closing", *key)) or {}
         own = [row for row in orders if (row["product_id"], row["epoch"]) == key]
-        seen = [row for row in own if _lane(row) >= len(places) or row["place"] <= places[_lane(row)]]
-        gone = [row for row in seen if "cancelled_place" in row]
+        place = places.get(key, NEVER)
+        seen = [row for row in own if row["place"] <= place]
+        gone = [row for row in seen if row["state"] == "cancelled" and row["cancelled_place"] <= place]
         failed = [row for row in seen if row["state"] == "failed"]
         oversold = [row for row in failed if row["reason"].startswith("oversold")]
         book = {
@@ -134,7 +137,7 @@ def sale_books(pg: PostgresModel, tx: Transaction, ms: list[int], seq: list[int]
             "closed_returned": closing.get("closed_returned"),
             "orders": len(seen),
             "units": _units(seen),
-            "cancelled": _units(row for row in gone if row["cancelled_place"] <= places[_lane(row) % len(places)]),
+            "cancelled": _units(gone),
             "failed": _units(failed) - _units(oversold),
             "oversold": _units(oversold),
             "sold_now": _units(row for row in own if row["state"] in LIVE),
@@ -163,12 +166,6 @@ def _uuids(ids: Iterable[str]) -> list[str]:
         return [str(uuid.UUID(text)) for text in ids]
     except ValueError as error:
         raise asyncpg.DataError(f"invalid input for query argument: {error}") from None
-
-
-def _lane(row: Row) -> int:
-    found = parse_order_id(row["order_id"])
-    assert found
-    return found[0]
 
 
 def _units(rows: Iterable[Row]) -> int:
