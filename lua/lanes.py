@@ -26,15 +26,20 @@ class LanesDiffer(Exception):
 
 
 class _Found(NamedTuple):
-    """A lane and the number of lanes that it remembers."""
+    """A lane that has been used, and the number of lanes that it remembers; 0: none."""
 
     lane: int
-    of: int
+    number: int
+
+    @property
+    def of(self) -> int:
+        """The number of lanes that its sales are spread over: one, before lanes remembered any."""
+        return self.number or 1
 
 
 async def lanes_in_force(client: Client) -> int | None:
     """The number of lanes that Redis remembers; None where nothing has been sold or started yet."""
-    return next((found.of for found in await _remembered(client)), None)
+    return next((found.of for found in await _used(client)), None)
 
 
 async def agree_on_lanes(client: Client, lanes: int) -> int:
@@ -42,18 +47,22 @@ async def agree_on_lanes(client: Client, lanes: int) -> int:
 
     Raises LanesDiffer while sales lie in lanes of another number.
     """
-    others = await _others(client, lanes)
+    used = await _used(client)
+    others = [found for found in used if found.of != lanes]
     for looks in (True, False):
         # The first lane last: its number is the one that is told, and the rest has to be done by then.
-        for lane, of in reversed(others):
-            if not await renumber(client, LaneKeys(lane, lanes), looks):
-                raise LanesDiffer(lanes, of)
-    async with cast(Any, client).pipeline(transaction=False) as pipe:
-        for keys in every_lane(lanes):
-            pipe.set(keys.lanes, lanes, nx=True)
-        await pipe.execute()
-    if raced := await _others(client, lanes):
-        raise LanesDiffer(lanes, raced[0].of)
+        for found in reversed(others):
+            if not await renumber(client, LaneKeys(found.lane, lanes), looks):
+                raise LanesDiffer(lanes, found.of)
+    if others or sum(1 for found in used if found.number) < lanes:
+        # Only then: in a full Redis nothing can be set, and whoever starts there has to make room.
+        async with cast(Any, client).pipeline(transaction=False) as pipe:
+            for keys in every_lane(lanes):
+                pipe.set(keys.lanes, lanes, nx=True)
+            await pipe.execute()
+        for found in await _used(client):
+            if found.of != lanes:
+                raise LanesDiffer(lanes, found.of)
     return lanes
 
 
@@ -67,17 +76,11 @@ async def renumber(client: Client, keys: LaneKeys, looks: bool) -> bool:
     return bool(await call(client, "renumber", every, [count, int(looks), len(names)]))
 
 
-async def _others(client: Client, lanes: int) -> list[_Found]:
-    """The lanes that remember another number."""
-    return [found for found in await _remembered(client) if found.of != lanes]
-
-
-async def _remembered(client: Client) -> list[_Found]:
+async def _used(client: Client) -> list[_Found]:
     every = every_lane(LANES_MAX)
     async with cast(Any, client).pipeline(transaction=False) as pipe:
         for keys in every:
             pipe.get(keys.lanes).exists(keys.sales)
         replies = await pipe.execute()
     numbers = zip(every, replies[::2], replies[1::2], strict=True)
-    # Before lanes remembered their number there was one.
-    return [_Found(keys.lane, int(count or 1)) for keys, count, has_sales in numbers if count or has_sales]
+    return [_Found(keys.lane, int(number or 0)) for keys, number, has_sales in numbers if number or has_sales]

@@ -1,6 +1,6 @@
 """Answers what became of orders that Redis has forgotten.
 
-Consumes  questions for the orders worker: an order id each
+Consumes  questions for the orders worker: an order id each, of any lane
 Calls     nothing
 Writes    the order's record in Redis, as if it had just been settled
 Emits     the record to who asked; nothing where there is no such order
@@ -9,6 +9,7 @@ Fails     by silence: who asks has a deadline, and asks again
 
 import asyncio
 import uuid
+from collections.abc import Mapping
 
 import lua
 from contract.order_ids import parse_order_id
@@ -44,8 +45,10 @@ async def answer(context: Context, questions: list[Question]) -> int:
         rows = await connection.fetch(context.queries["find_orders"], ids)
     records = {str(row["order_id"]): row_record(row) for row in rows}
     # A failed order keeps no record: its key belongs to the order that it made first.
-    kept = {_digest(str(row["order_id"])): records[str(row["order_id"])] for row in rows if row["reason"] is None}
-    await lua.restore_records(context.redis, context.keys, kept, until_ms)
+    kept = {str(row["order_id"]): row_record(row) for row in rows if row["reason"] is None}
+    for keys in lua.every_lane(context.settings.lanes):
+        if own := _in_lane(keys, kept):
+            await lua.restore_records(context.redis, keys, own, until_ms)
     await answer_questions(context.redis, [(question, records.get(question.body.decode(), b"")) for question in asked])
     return len(records)
 
@@ -57,6 +60,11 @@ def _is_order_id(body: bytes) -> bool:
         return False
 
 
-def _digest(order_id: str) -> str:
-    found = parse_order_id(order_id)
-    return found[1] if found else ""
+def _in_lane(keys: lua.LaneKeys, records: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Those of the records, by digest, whose orders this lane answers for."""
+    places = {order_id: parse_order_id(order_id) for order_id in records}
+    return {
+        place[1]: records[order_id]
+        for order_id, place in places.items()
+        if place and lua.lane_of_order(place[0], keys.count) == keys.lane
+    }

@@ -4,8 +4,10 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 import lua
 from contract.settings import Settings
@@ -18,26 +20,52 @@ from workers.worker import Context, Worker
 WORKERS: dict[str, Worker] = {orders.ORDERS.group: orders.ORDERS}
 """Every worker by its name on the command line."""
 
-POSTGRES_CONNECTIONS = 2
-REDIS_CONNECTIONS = 6
+POSTGRES_CONNECTIONS_MAX = 8
+"""Lanes that write at once; what one of them holds, the others do not wait for."""
+REDIS_CONNECTIONS = 4
+"""Beside two for each lane, one of which waits for entries."""
+BROKEN_PAUSE_S = 2.0
+"""How long a lane that has failed is left alone: what is wrong with it, somebody has to mend."""
 BLOCK_S = 1.0
 """The longest that a blocking read of ours waits by design."""
 
 
 async def run_worker(name: str, settings: Settings) -> None:
-    """Run the worker of this name, a key of WORKERS, until SIGTERM or SIGINT."""
+    """Run the worker of this name, a key of WORKERS, in all lanes until SIGTERM or SIGINT. Raises LanesDiffer."""
     worker = WORKERS[name]
     async with _context(name, worker.query_file, settings) as (context, stop):
-        # Unique for each process: two that share a name would take each other's entries without noticing.
-        identity = f"{socket.gethostname()}-{os.getpid()}"
-        stream = Stream(context.redis, context.keys.outbox, worker.group, identity)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(consumer.run(context, worker, stream, stop))
-            tasks.create_task(answers.run(context, worker.group, identity, stop))
+        await consume(context, worker, stop)
+
+
+async def consume(context: Context, worker: Worker, stop: asyncio.Event) -> None:
+    """Consume every lane, and answer questions, until `stop` is set and the batches in hand are finished."""
+    # Unique for each process: two that share a name would take each other's entries without noticing.
+    identity = f"{socket.gethostname()}-{os.getpid()}"
+
+    async def consume_lane(own: Context) -> None:
+        stream = Stream(own.redis, own.keys.outbox, worker.group, identity)
+        await consumer.run(own, worker, stream, stop)
+
+    async with asyncio.TaskGroup() as tasks:
+        for keys in lua.every_lane(context.settings.lanes):
+            own = context._replace(keys=keys, log=context.log.bind(lane=keys.lane))
+            tasks.create_task(_keep_going(partial(consume_lane, own), own.log, stop))
+        answering = partial(answers.run, context, worker.group, identity, stop)
+        tasks.create_task(_keep_going(answering, context.log, stop))
+
+
+async def _keep_going(work: Callable[[], Awaitable[None]], log: Any, stop: asyncio.Event) -> None:
+    """Do `work` until the stop. When it fails, that is told and it begins anew: it takes no other lane with it."""
+    while not stop.is_set():
+        try:
+            await work()
+        except Exception:
+            log.exception("this lane has failed, and is tried again", pause_s=BROKEN_PAUSE_S)
+            await consumer.stopped_within(stop, BROKEN_PAUSE_S)
 
 
 async def run_reaper(settings: Settings) -> None:
-    """Run the reaper until SIGTERM or SIGINT."""
+    """Run the reaper over all lanes until SIGTERM or SIGINT. Raises LanesDiffer."""
     async with _context("reaper", "reconcile", settings) as (context, stop):
         await reaper.run(context, stop)
 
@@ -50,11 +78,15 @@ async def _context(name: str, query_file: str, settings: Settings) -> AsyncGener
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    redis = open_redis(settings, connections=REDIS_CONNECTIONS, block_s=BLOCK_S)
-    pool = await open_pool(settings.postgres_at, name=name, connections=POSTGRES_CONNECTIONS)
+    redis = open_redis(settings, connections=2 * settings.lanes + REDIS_CONNECTIONS, block_s=BLOCK_S)
+    connections = min(settings.lanes + 1, POSTGRES_CONNECTIONS_MAX)
+    pool = await open_pool(settings.postgres_at, name=name, connections=connections)
     log.info("started")
+    context = Context(settings, redis, pool, lua.LaneKeys(0, settings.lanes), load_queries(query_file), log)
     try:
-        yield Context(settings, redis, pool, lua.LaneKeys(0), load_queries(query_file), log), stop
+        # Where nobody can agree before the stop, `stop` is set, and nothing will be done.
+        await consumer.until_it_works(lambda: lua.agree_on_lanes(redis, settings.lanes), context, stop)
+        yield context, stop
     finally:
         await pool.close()
         await redis.aclose()

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any, cast, get_type_hints
 
 import pytest
+from redis.exceptions import OutOfMemoryError
 
 import lua
 from contract.settings import Settings
@@ -52,6 +53,17 @@ async def test_whoever_starts_first_sets_the_number_and_others_agree(redis: lua.
     assert await lanes_in_force(redis) is None
     assert await asyncio.gather(*(agree_on_lanes(redis, lanes) for _ in range(8))) == [lanes] * 8
     assert await lanes_in_force(redis) == lanes
+
+
+async def test_a_process_that_starts_in_a_full_redis_agrees_with_those_before_it(redis: lua.Client) -> None:
+    await agree_on_lanes(redis, 3)
+    await cast(Any, redis).config_set("maxmemory", "1mb")
+    try:
+        with pytest.raises(OutOfMemoryError):
+            await cast(Any, redis).set("another", "key")
+        assert await agree_on_lanes(redis, 3) == 3
+    finally:
+        await cast(Any, redis).config_set("maxmemory", "0")
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1), (3, 2)])
