@@ -34,13 +34,12 @@ async def run_worker(name: str, settings: Settings) -> None:
     """Run the worker of this name, a key of WORKERS, in all lanes until SIGTERM or SIGINT. Raises LanesDiffer."""
     worker = WORKERS[name]
     async with _context(name, worker.query_file, settings) as (context, stop):
-        await consume(context, worker, stop)
+        # Unique for each process: two that share a name would take each other's entries without noticing.
+        await consume(context, worker, f"{socket.gethostname()}-{os.getpid()}", stop)
 
 
-async def consume(context: Context, worker: Worker, stop: asyncio.Event) -> None:
+async def consume(context: Context, worker: Worker, identity: str, stop: asyncio.Event) -> None:
     """Consume every lane, and answer questions, until `stop` is set and the batches in hand are finished."""
-    # Unique for each process: two that share a name would take each other's entries without noticing.
-    identity = f"{socket.gethostname()}-{os.getpid()}"
 
     async def consume_lane(own: Context) -> None:
         stream = Stream(own.redis, own.keys.outbox, worker.group, identity)

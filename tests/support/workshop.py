@@ -16,6 +16,9 @@ from workers.orders import ORDERS
 from workers.proof import prove
 from workers.worker import Context, Worker
 
+CONNECTIONS = 32
+"""Enough for several workers that wait in several lanes."""
+
 
 class Workshop:
     """The orders worker and the reconciliation, driven by hand."""
@@ -54,10 +57,10 @@ class Workshop:
 @contextlib.asynccontextmanager
 async def open_workshop(settings: Settings) -> AsyncIterator[Workshop]:
     """A workshop on the servers of these settings."""
-    redis = open_redis(settings, block_s=1)
+    redis = open_redis(settings, connections=CONNECTIONS, block_s=1)
     pool = await open_pool(settings.postgres_at, name="test", connections=4)
     try:
-        context = Context(settings, redis, pool, lua.LaneKeys(0), load_queries("orders"), get_logger())
+        context = Context(settings, redis, pool, lua.LaneKeys(0, settings.lanes), load_queries("orders"), get_logger())
         yield Workshop(context, context._replace(queries=load_queries("reconcile")))
     finally:
         await pool.close()
