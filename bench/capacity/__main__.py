@@ -29,6 +29,7 @@ from bench.capacity.table import (
     ride_rows,
     token_rows,
 )
+from bench.replies import BadReplyError
 from bench.sale import SaleRefusedError
 from fluxgate.refusal import Refusal
 
@@ -56,7 +57,7 @@ def main() -> int:
         with console.status("measuring what an order costs") as status:
             inputs = replace((cpu, measure_costs(), Assumed()), given)
             found = study(inputs, measured_at, rates, status.update)
-    except (SaleRefusedError, Refusal) as error:
+    except (SaleRefusedError, BadReplyError, Refusal, OSError) as error:
         console.print(str(error), markup=False, style="red")
         return 2
     except KeyboardInterrupt:

@@ -83,6 +83,18 @@ NEEDS = (
     Formula("backlog_s", "s", "backlog_max / rate", "until FLUXGATE_BACKLOG_MAX is reached if no worker runs"),
     Formula("lane_gb", "GB", "(records_gb + backlog_gb) / lanes", "memory of one lane, both together"),
     Formula(
+        "waiting_people",
+        "people",
+        "rate * (asks_per_order - 1) * peak_s",
+        "in the waiting room after the peak, were every refused request a person who stays",
+    ),
+    Formula(
+        "waiting_gateways",
+        "processes",
+        "ceil(waiting_people / ask_every_s * refusal_us / 1e6 / busy_max)",
+        "gateway processes for what they ask, were it no dearer than a refusal and sent to gateways",
+    ),
+    Formula(
         "partitions",
         "partitions",
         "max(lanes, ceil(rate * take_bytes / 1e6 / partition_mb_s))",

@@ -73,6 +73,7 @@ class Assumed(msgspec.Struct, frozen=True, kw_only=True):
     record_s: Annotated[
         float, _said(ASSUMED, "s", "FLUXGATE_IDEMPOTENCY_TTL_S: how long a settled order's record lives")
     ] = 60.0
+    ask_every_s: Annotated[float, _said(ASSUMED, "s", "how often a page that is looked at asks GET /admission")] = 1.0
     backlog_max: Annotated[float, _said(ASSUMED, "orders", "FLUXGATE_BACKLOG_MAX, as it comes")] = 200_000.0
     machine_cores: Annotated[float, _said(ASSUMED, "cores", "cores of one machine")] = 32.0
     network_mb_s: Annotated[float, _said(ASSUMED, "MB/s", "one network card of 10 Gbit/s")] = 1250.0

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from bench.capacity.arithmetic import figure
 from bench.capacity.ceilings import exceeded, limits
 from bench.capacity.spread import PRODUCTS, count_split, hottest, zipf
 from bench.capacity.stock import expected_stranded
@@ -48,6 +49,7 @@ def _parts(study: Study, links: dict[str, str]) -> list[str]:
         _table(ceiling_rows(study)),
         *_tokens(study, links),
         *_rides(study, links),
+        *_waiting(study),
         *_endings(study),
         "## The arithmetic",
         f"With the figures of {study.scales[-1].rate:,.0f} orders per second:",
@@ -136,7 +138,9 @@ def _rides(study: Study, links: dict[str, str]) -> list[str]:
         f"At {scale.rate:,.0f}/s each of {trip.plant.processes} processes spreads its orders over "
         f"{len(trip.plant.shares)} lanes, so a batch holds {trip.found.batch:.1f} orders and a turn "
         f"{trip.found.batches_per_turn:.0f} batches. A busy lane makes its clients wait and their batches grow, so it "
-        f"slows down instead of falling over; the price is latency, p99 {trip.found.p99_ms:.0f} ms.",
+        f"slows down instead of falling over; the price is latency, p99 {trip.found.p99_ms:.0f} ms, and CPU: in such "
+        f"batches an order costs a lane {_lane_us(study, trip.found.batch):.0f} us instead of the "
+        f"{study.inputs[0].valkey_us:.0f} us that the lanes were counted with.",
     ]
     parts[-1] += (
         f" What a batch costs a lane beside its orders ({study.inputs[1].batch_us:,.0f} us) was measured with "
@@ -150,6 +154,31 @@ def _rides(study: Study, links: dict[str, str]) -> list[str]:
             "load balancer has to choose the cell by product or buyer."
         )
     return parts
+
+
+def _lane_us(study: Study, batch: float) -> float:
+    """CPU of Valkey for one order in batches of this size."""
+    costs = study.inputs[1]
+    return costs.batch_us / batch + costs.batched_us + costs.settle_us
+
+
+def _waiting(study: Study) -> list[str]:
+    ask_every_s = study.inputs[2].ask_every_s
+    asks = [
+        f"{figure(scale.needs['waiting_people'] / 1e6)} million people after a peak of {scale.rate:,.0f} orders/s, "
+        f"{scale.needs['waiting_gateways']:,.0f} gateway processes for their questions"
+        for scale in study.scales
+    ]
+    return [
+        "## And those who wait?",
+        "The page itself comes from a CDN and costs nothing here. Its questions do: a gateway that has no room says "
+        f"*ask again in a second* to everybody, however many they are, and a page that is looked at does so every "
+        f"{ask_every_s:g} s (a hidden tab once a minute). If every refused request were a person who stays: "
+        + "; ".join(asks)
+        + ". So before a crowd of millions, either `GET /admission` has to say a time that grows with those who wait "
+        "(people over tokens per second, which also tells them honestly how long it takes), or its answer has to be a "
+        "small file that a CDN fetches once a second. Until then a page that asks less often is the only brake.",
+    ]
 
 
 def _endings(study: Study) -> list[str]:

@@ -58,6 +58,14 @@ def test_memory_counts_live_records_and_what_waits():
     assert needs["backlog_s"] == 2
 
 
+def test_whoever_is_refused_and_stays_asks_until_there_is_room():
+    needs = work_out(inputs(peak_s=10, ask_every_s=2), 1_000)
+    assert needs["waiting_people"] == 100_000
+    # 50,000 questions of 10 us a second on cores that are half busy.
+    assert needs["waiting_gateways"] == 1
+    assert work_out(inputs(peak_s=10, ask_every_s=1), 1_000)["waiting_gateways"] == 2
+
+
 def test_ten_times_the_rate_needs_ten_times_of_what_is_not_rounded():
     once, often = work_out(inputs(), 10_000), work_out(inputs(), 100_000)
     for name in ("wal_mb_s", "kafka_mb_s", "rows_gb", "rows_mb_s", "settling_mb_s"):
