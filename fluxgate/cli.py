@@ -120,38 +120,41 @@ def dead_list(as_json: AsJson = False) -> None:
 
 
 EntryId = Annotated[str, typer.Argument(help="The entry, as `fluxgate dead list` shows it.", show_default=False)]
+Lane = Annotated[int | None, typer.Option(help="The lane to look in; without it, all.", show_default=False)]
 
 
 @dead.command("show", epilog=example("fluxgate dead show 1763712000000-0"))
-def dead_show(entry_id: EntryId, as_json: AsJson = False) -> None:
+def dead_show(entry_id: EntryId, lane: Lane = None, as_json: AsJson = False) -> None:
     """Show one dead letter in full."""
     from fluxgate.dead import show_command
 
-    raise typer.Exit(asyncio.run(show_command(_settings(), entry_id, as_json)))
+    raise typer.Exit(asyncio.run(show_command(_settings(), entry_id, lane, as_json)))
 
 
 @dead.command("replay", epilog=example("fluxgate dead replay 1763712000000-0"))
 def dead_replay(
     entry_ids: Annotated[list[str] | None, typer.Argument(help="The entries to hand in.", show_default=False)] = None,
     every: Annotated[bool, typer.Option("--all", help="Hand in all of them.")] = False,
+    lane: Lane = None,
 ) -> None:
     """Hand dead letters in again, after their cause is gone."""
     from fluxgate.dead import replay_command
 
     if bool(entry_ids) == every:
         raise typer.BadParameter("name the entries to hand in again, or give --all, and not both.")
-    raise typer.Exit(asyncio.run(replay_command(_settings(), entry_ids or [])))
+    raise typer.Exit(asyncio.run(replay_command(_settings(), entry_ids or [], lane)))
 
 
 @dead.command("drop", epilog=example("fluxgate dead drop 1763712000000-0"))
 def dead_drop(
     entry_ids: Annotated[list[str], typer.Argument(help="The entries to delete.", show_default=False)],
     force: Annotated[bool, typer.Option("--force", help="Also a command that was accepted: it is lost.")] = False,
+    lane: Lane = None,
 ) -> None:
     """Delete dead letters that nobody waits for, and print them."""
     from fluxgate.dead import drop_command
 
-    raise typer.Exit(asyncio.run(drop_command(_settings(), entry_ids, force)))
+    raise typer.Exit(asyncio.run(drop_command(_settings(), entry_ids, lane, force)))
 
 
 def main() -> None:

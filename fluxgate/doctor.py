@@ -8,11 +8,12 @@ from typing import Any, Literal, cast
 
 import asyncpg
 import msgspec
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+import lua
 from contract.settings import Settings
 from contract.transport import open_redis
 from fluxgate import postgres, valkey
@@ -115,6 +116,7 @@ async def _redis(given: Settings, running: bool) -> list[Finding]:
     try:
         version = (await client.info("server"))["redis_version"]
         config = await client.config_get(*REDIS_CONFIG)
+        lanes = await _lanes(client, given)
     except (RedisError, OSError) as error:
         return [Finding("Redis", "wrong", explain(error, given) or str(error))]
     finally:
@@ -128,6 +130,23 @@ async def _redis(given: Settings, running: bool) -> list[Finding]:
         findings.append(
             Finding(f"Redis {name}", "ok" if right else "wrong", value if right else f"{value}: {otherwise}")
         )
+    return findings + lanes
+
+
+async def _lanes(client: lua.Client, given: Settings) -> list[Finding]:
+    """Whether the number of lanes fits the sales in Redis, and each lane can be read."""
+    in_force = await lua.lanes_in_force(client) or given.lanes
+    try:
+        await lua.check_lanes(client, given.lanes)
+        findings = [Finding("lanes", "ok", str(given.lanes))]
+    except lua.LanesDiffer as differ:
+        findings = [Finding("lanes", "wrong", str(differ))]
+    for keys in lua.every_lane(in_force):
+        try:
+            await lua.snapshot(client, keys)
+            await lua.read_figures(client, keys)
+        except ResponseError as error:
+            findings.append(Finding(f"lane {keys.lane}", "wrong", f"cannot be read: {error}"))
     return findings
 
 

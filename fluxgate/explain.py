@@ -7,6 +7,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+import lua
 from contract.settings import Settings, SettingsError
 from fluxgate.embedded import resolve
 from fluxgate.refusal import Refusal
@@ -20,7 +21,7 @@ REFUSED_BY_POSTGRES = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.I
 
 def explain(error: BaseException, given: Settings) -> str | None:
     """The sentence for an error, under these settings; None for a bug."""
-    if isinstance(error, Refusal | SettingsError):
+    if isinstance(error, Refusal | SettingsError | lua.LanesDiffer):
         return str(error)
     redis_at, postgres_at = (place(url) for url in (resolve(given).redis_at, resolve(given).postgres_at))
     if isinstance(error, AuthenticationError | NoPermissionError):

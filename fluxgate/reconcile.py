@@ -4,10 +4,9 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-import lua
 from contract.settings import Settings
 from contract.telemetry import get_logger
-from contract.transport import open_redis
+from fluxgate.lanes import lanes_of
 from sql import load_queries, open_pool
 from workers.books import Books
 from workers.proof import prove
@@ -33,17 +32,14 @@ async def command(settings: Settings, as_json: bool) -> int:
 
 
 async def read_books(settings: Settings) -> list[Books]:
-    """The books of every sale, from the servers of these settings."""
-    redis = open_redis(settings)
-    try:
+    """The books of every sale of all lanes, from the servers of these settings."""
+    async with lanes_of(settings) as (redis, lanes):
+        in_force = msgspec.structs.replace(settings, lanes=len(lanes))
         pool = await open_pool(settings.postgres_at, name="reconcile", connections=1)
         try:
-            queries = load_queries("reconcile")
-            return await prove(Context(settings, redis, pool, lua.LaneKeys(0), queries, get_logger()))
+            return await prove(Context(in_force, redis, pool, lanes[0], load_queries("reconcile"), get_logger()))
         finally:
             await pool.close()
-    finally:
-        await redis.aclose()
 
 
 def _print_table(books: list[Books]) -> None:

@@ -4,9 +4,10 @@ import time
 
 from redis.exceptions import RedisError
 
+import lua
 from contract.settings import Settings
 from contract.transport import open_redis
-from lua import Figures, read_figures
+from lua import Figures
 
 # With more sales than this, only their sum fits the line.
 SALES_NAMED_MAX = 2
@@ -17,12 +18,13 @@ class Status:
 
     def __init__(self, settings: Settings) -> None:
         self._redis = open_redis(settings, connections=1)
+        self._lanes = lua.every_lane(settings.lanes)
         self._last: tuple[float, Figures] | None = None
 
     async def line(self) -> str:
         """The line of this moment."""
         try:
-            figures = await read_figures(self._redis)
+            figures = lua.sum_figures([await lua.read_figures(self._redis, keys) for keys in self._lanes])
         except (RedisError, OSError):
             self._last = None
             return "Redis does not answer; nothing is sold until it does."

@@ -10,7 +10,7 @@ from lua.keys import (
     lane_of_order,
     questions_key,
 )
-from lua.lanes import LanesDiffer, agree_on_lanes, lanes_in_force
+from lua.lanes import LanesDiffer, agree_on_lanes, check_lanes, lanes_in_force
 from lua.meters import forget_meters, publish_meter, read_meters
 from lua.sales import (
     CancelStatus,
@@ -70,6 +70,7 @@ __all__ = [
     "admit",
     "agree_on_lanes",
     "cancel",
+    "check_lanes",
     "every_lane",
     "forget_consumers",
     "forget_meters",

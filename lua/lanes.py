@@ -47,13 +47,13 @@ async def agree_on_lanes(client: Client, lanes: int) -> int:
 
     Raises LanesDiffer while sales lie in lanes of another number.
     """
+    await check_lanes(client, lanes)
     used = await _used(client)
     others = [found for found in used if found.of != lanes]
-    for looks in (True, False):
-        # The first lane last: its number is the one that is told, and the rest has to be done by then.
-        for found in reversed(others):
-            if not await renumber(client, LaneKeys(found.lane, lanes), looks):
-                raise LanesDiffer(lanes, found.of)
+    # The first lane last: its number is the one that is told, and the rest has to be done by then.
+    for found in reversed(others):
+        if not await renumber(client, LaneKeys(found.lane, lanes), looks=False):
+            raise LanesDiffer(lanes, found.of)
     if others or sum(1 for found in used if found.number) < lanes:
         # Only then: in a full Redis nothing can be set, and whoever starts there has to make room.
         async with cast(Any, client).pipeline(transaction=False) as pipe:
@@ -64,6 +64,13 @@ async def agree_on_lanes(client: Client, lanes: int) -> int:
             if found.of != lanes:
                 raise LanesDiffer(lanes, found.of)
     return lanes
+
+
+async def check_lanes(client: Client, lanes: int) -> None:
+    """Raise LanesDiffer where `agree_on_lanes` would, and change nothing."""
+    for found in await _used(client):
+        if found.of != lanes and not await renumber(client, LaneKeys(found.lane, lanes), looks=True):
+            raise LanesDiffer(lanes, found.of)
 
 
 async def renumber(client: Client, keys: LaneKeys, looks: bool) -> bool:

@@ -24,7 +24,7 @@ POSTGRES_CONNECTIONS_MAX = 8
 """Lanes that write at once; what one of them holds, the others do not wait for."""
 REDIS_CONNECTIONS = 4
 """Beside two for each lane, one of which waits for entries."""
-BROKEN_PAUSE_S = 2.0
+BROKEN_PAUSE_S = 1.0
 """How long a lane that has failed is left alone: what is wrong with it, somebody has to mend."""
 BLOCK_S = 1.0
 """The longest that a blocking read of ours waits by design."""

@@ -8,7 +8,7 @@ SELECT order_id, state::text AS state FROM orders WHERE order_id = ANY($1::uuid[
 -- name: sale_books
 -- Every sale with the units of its orders. Of a sale that runs, as of one place in the outbox of its lane: later orders
 -- and cancellations do not count. Of any other all count, for it takes no more orders, and a unit that is given back is
--- only called returned instead of sold. A sale that is closed already, and whose opening has still to come, has no total.
+-- only called returned instead of sold. A sale that is closed, and whose opening has still to come, has no total.
 -- $1 running sales: products text[], $2 their epochs bigint[]
 -- $3 their places: milliseconds bigint[], $4 their places: sequences bigint[]
 SELECT product_id, epoch, s.total, coalesce(s.sold, 0) AS sold_counter, c.closed_left, c.closed_returned,
