@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.capacity.costs import measure_costs
-from bench.capacity.inputs import Assumed, read_cpu, replace
+from bench.capacity.inputs import Assumed, check, read_cpu, replace
 from bench.capacity.page import write_page
 from bench.capacity.pictures import draw_pictures
 from bench.capacity.study import RATES, Study, study
@@ -38,6 +38,8 @@ REPORT = ROOT / "bench" / "out" / "report.json"
 DOCS = ROOT / "docs"
 # Wide enough for the tables where no terminal says how wide it is, as in CI.
 COLUMNS = 160
+# Every order of a third of a second is simulated one by one; more than this would take minutes.
+RATE_MAX = 2_000_000.0
 
 
 def main() -> int:
@@ -53,7 +55,10 @@ def main() -> int:
     try:
         cpu, measured_at = read_cpu(REPORT)
         given = _given(asked.set)
+        check(given)
         rates = tuple(sorted(asked.rate or RATES))
+        if not all(1 <= rate <= RATE_MAX for rate in rates):
+            raise Refusal(f"--rate takes orders per second from 1 to {RATE_MAX:,.0f}.")
         with console.status("measuring what an order costs") as status:
             inputs = replace((cpu, measure_costs(), Assumed()), given)
             found = study(inputs, measured_at, rates, status.update)

@@ -3,6 +3,7 @@
 Every field is a name that the formulas in `arithmetic.py` and `ceilings.py` use; its unit comes last in it.
 """
 
+import math
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any, get_type_hints
@@ -143,11 +144,16 @@ def values(inputs: Inputs) -> dict[str, float]:
     return {name: value for part in inputs for name, value in msgspec.structs.asdict(part).items()}
 
 
-def replace(inputs: Inputs, given: dict[str, float]) -> Inputs:
-    """The inputs with some figures of the reader's own. Raises Refusal for a name that is none, or a number below 0."""
+def check(given: dict[str, float]) -> None:
+    """Raise Refusal for a name that is none, or a number that is not above 0."""
     for name, value in given.items():
-        if name not in NAMES or not value > 0:
+        if name not in NAMES or not 0 < value < math.inf:
             raise Refusal(f"{name}={value:g} is no figure above 0 of these: {', '.join(NAMES)}.")
+
+
+def replace(inputs: Inputs, given: dict[str, float]) -> Inputs:
+    """The inputs with some figures of the reader's own. Raises Refusal where `check` does."""
+    check(given)
     cpu, costs, assumed = (_replaced(part, given) for part in inputs)
     return cpu, costs, assumed
 
