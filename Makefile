@@ -33,8 +33,8 @@ lint: $(DEV) ## Style and form
 types: $(DEV) ## Types, strictly
 	$(VENV)/bin/pyright
 
-bench: $(DEV) ## Measure, and prove that nothing was lost or oversold
-	$(PYTHON) -m bench
+bench: $(DEV) ## Measure the six targets beside the last commit, or BASE=rev, with the proof
+	$(PYTHON) -m bench $(if $(BASE),--base "$(BASE)")
 
 chaos: $(DEV) faketime ## Break every part of the system while a sale runs, and account for every order
 	$(PYTHON) -m chaos

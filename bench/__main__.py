@@ -1,7 +1,8 @@
 """`python -m bench`: a bounded run that measures, and proves. Ends with 1 when the proof fails, never because of time.
 
-python -m bench              about four minutes
-python -m bench --quick      under 45 seconds, for CI
+python -m bench              all six targets, below eight minutes
+python -m bench --quick      the ratios in under 45 seconds, for CI
+python -m bench --base REV   beside that revision; without it beside HEAD, or the commit before where nothing is changed
 python -m bench --publish    also writes docs/performance.md and its pictures
 """
 
@@ -13,13 +14,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bench.base import find_base
 from bench.children import StartError
-from bench.figures import Report
 from bench.generator import GeneratorError
 from bench.machine import machine_facts
 from bench.output import print_report, write_json, write_report
 from bench.placement import place, usable_cpus
 from bench.plan import FULL, QUICK
+from bench.report import Report
 from bench.run import run_bench
 from bench.sale import SaleRefusedError
 from fluxgate.refusal import Refusal
@@ -35,6 +37,9 @@ def main() -> int:
     """Run the bench; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Flux-Gate and prove its books.")
     parser.add_argument("--quick", action="store_true", help="a short run for CI: it fails only on the proof")
+    parser.add_argument(
+        "--base", default="", metavar="REV", help="the revision to compare with (default: the last one)"
+    )
     parser.add_argument("--publish", action="store_true", help="also write docs/performance.md and its pictures")
     asked = parser.parse_args()
     # Asked to end, end as after ctrl-C: stop what was started, remove its data.
@@ -46,7 +51,8 @@ def main() -> int:
         # What we start inherits this, until it is pinned elsewhere: nothing of ours may disturb the gateway's core.
         os.sched_setaffinity(0, placement.back)
     try:
-        report = run_bench(QUICK if asked.quick else FULL, placement, facts, console)
+        base = find_base(asked.base)
+        report = run_bench(QUICK if asked.quick else FULL, placement, facts, console, base=base)
     except (StartError, GeneratorError, SaleRefusedError, Refusal) as error:
         console.print(str(error), markup=False, style="red")
         return 1

@@ -6,16 +6,18 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import msgspec
 
-from contract.settings import Settings, child_environ
+from bench.children import ROOT, code_environ
+from contract.settings import Settings
 from fluxgate.embedded import resolve
+from fluxgate.reconcile import read_books
 
 # How long the backlog of a run may take to reach Postgres before the proof counts it as lost.
 DRAIN_MAX_S = 120.0
@@ -23,7 +25,6 @@ DRAIN_MAX_S = 120.0
 LOOK_EVERY_S = 0.05
 # How long the reconciliation of a whole bench may take.
 RECONCILE_MAX_S = 120.0
-ROOT = Path(__file__).parent.parent
 
 
 class Reconciliation(msgspec.Struct, frozen=True):
@@ -39,26 +40,31 @@ class Reconciliation(msgspec.Struct, frozen=True):
 @contextlib.asynccontextmanager
 async def open_books(settings: Settings) -> AsyncGenerator[Any]:
     """A connection to the Postgres of a running system."""
-    connection = await asyncpg.connect(resolve(settings).postgres_at, timeout=10)
+    connection: Any = await cast(Any, asyncpg).connect(resolve(settings).postgres_at, timeout=10)
     try:
         yield connection
     finally:
         await connection.close()
 
 
-async def await_stored(connection: Any, product: str, units: int) -> float:
-    """Wait until Postgres has sold `units` of a product; returns after how many seconds, or gives up as many later."""
-    started = time.monotonic()
-    while await connection.fetchval(_queries()["units_sold"], product) < units:
-        if time.monotonic() - started > DRAIN_MAX_S:
+async def await_stored(connection: Any, products: Sequence[str], units: int) -> float:
+    """Wait until Postgres has sold `units` of some products, or give up; the moment, in seconds of the clock."""
+    until = time.perf_counter() + DRAIN_MAX_S
+    while await units_sold(connection, products) < units:
+        if time.perf_counter() > until:
             break
         await asyncio.sleep(LOOK_EVERY_S)
-    return time.monotonic() - started
+    return time.perf_counter()
 
 
-async def stored_orders(connection: Any, product: str) -> dict[str, str]:
-    """The state of every order of a product, by its id."""
-    return {row["order_id"]: row["state"] for row in await connection.fetch(_queries()["stored_orders"], product)}
+async def units_sold(connection: Any, products: Sequence[str]) -> int:
+    """How many units of some products Postgres has as sold."""
+    return await connection.fetchval(_queries()["units_sold"], products)
+
+
+async def stored_orders(connection: Any, products: Sequence[str]) -> dict[str, str]:
+    """The state of every order of some products, by its id."""
+    return {row["order_id"]: row["state"] for row in await connection.fetch(_queries()["stored_orders"], products)}
 
 
 async def own_backend(connection: Any) -> int:
@@ -70,7 +76,7 @@ def reconcile(settings: Settings) -> Reconciliation:
     """Ask `fluxgate reconcile --json` whether the books balance; its exit code is what counts."""
     done = subprocess.run(
         [sys.executable, "-m", "fluxgate", "reconcile", "--json"],
-        env=child_environ(settings),
+        env=code_environ(settings),
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -83,6 +89,12 @@ def reconcile(settings: Settings) -> Reconciliation:
         last = (done.stderr.strip() or "it said nothing").splitlines()[-1]
         return Reconciliation(problem=f"fluxgate reconcile ended with code {done.returncode}: {last}")
     return msgspec.structs.replace(said, balanced=said.balanced and done.returncode == 0)
+
+
+async def unbalanced(settings: Settings) -> tuple[str, ...]:
+    """What `fluxgate reconcile` would find wrong, asked without starting a program: short runs are many."""
+    books = await read_books(resolve(settings))
+    return tuple(f"the books of {book.product_id} do not balance: {book.fault}" for book in books if book.fault)
 
 
 @cache

@@ -6,11 +6,12 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Sequence
 from pathlib import Path
 
 from bench.loopback import LOOPBACK
 from bench.processes import process_tree
+from contract.settings import Settings, child_environ
 from fluxgate.process import launched, log_tail
 
 # Installing nothing, a whole system is up in seconds; a busy machine may need more.
@@ -26,30 +27,40 @@ class StartError(Exception):
     """A program of the bench that did not come up. The message says which and how its log ends."""
 
 
+def code_environ(settings: Settings, root: Path = ROOT) -> dict[str, str]:
+    """The environment of a program whose code lies in `root`, and not where this Python has it installed."""
+    return child_environ(settings) | {"PYTHONPATH": str(root)}
+
+
 @contextlib.contextmanager
 def running(
-    command: Sequence[str], environ: Mapping[str, str], port: int, path: str, log: Path
+    command: Sequence[str], settings: Settings, path: str, log: Path, *, root: Path = ROOT, cpus: Collection[int] = ()
 ) -> Generator[subprocess.Popen[bytes]]:
     """A program inside the block, from when `GET path` on its port answers below 500; nothing of it is left after."""
-    with started(command, environ, log) as child:
-        _await_ready(child, port, path, log)
+    with started(command, settings, log, root=root, cpus=cpus) as child:
+        await_ready(child, settings.port, path, log)
         yield child
 
 
 @contextlib.contextmanager
-def started(command: Sequence[str], environ: Mapping[str, str], log: Path) -> Generator[subprocess.Popen[bytes]]:
-    """A program inside the block; nothing of it is left after."""
+def started(
+    command: Sequence[str], settings: Settings, log: Path, *, root: Path = ROOT, cpus: Collection[int] = ()
+) -> Generator[subprocess.Popen[bytes]]:
+    """A program inside the block, allowed on `cpus` (none: on ours); nothing of it is left after."""
     with log.open("wb") as output:
         child = subprocess.Popen(
             launched(command, "same", signal.SIGTERM),
-            env=dict(environ),
-            cwd=ROOT,
+            env=code_environ(settings, root),
+            cwd=root,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
     try:
+        if cpus:
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(child.pid, cpus)
         yield child
     finally:
         stop(child)
@@ -70,7 +81,8 @@ def stop(child: subprocess.Popen[bytes]) -> None:
                 os.kill(pid, signal.SIGKILL)
 
 
-def _await_ready(child: subprocess.Popen[bytes], port: int, path: str, log: Path) -> None:
+def await_ready(child: subprocess.Popen[bytes], port: int, path: str, log: Path) -> None:
+    """Wait until `GET path` answers below 500. Raises StartError with the end of the log when it never does."""
     deadline = time.monotonic() + READY_MAX_S
     while not _answers(port, path):
         if child.poll() is not None or time.monotonic() > deadline:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from bench.jobs import UNKNOWN, Job, Record, Row
 from bench.loopback import LOOPBACK, loopback_port
 from bench.replies import BadReplyError, parse_reply
-from bench.requests import order_template
+from bench.requests import order_maker
 
 # Connections of one load that may be cut before it gives up on a server that keeps cutting.
 LOST_MAX = 10_000
@@ -48,7 +48,7 @@ class Crew:
         self._ready = ready
         self._port = loopback_port(job.url)
         self._size = job.connections
-        self._template = order_template(self._port, job.run, job.product)
+        self._make = order_maker(self._port, job.run, job.product, job.products)
         self._lines: dict[int, Line] = {}
         self._timer = -1
         self._tick: Callable[[], None] = lambda: None
@@ -70,7 +70,7 @@ class Crew:
         line.due = due
         line.sent = clock()
         try:
-            line.socket.send(self._template % (number, number))
+            line.socket.send(self._make(number))
         except OSError:
             self._lose(line)
 

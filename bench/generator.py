@@ -1,93 +1,110 @@
-"""A load generator as a process of its own: it reads its job from a file and writes its record to one.
+"""The load generator as a process of its own: it takes jobs one after another, and hands back a record of each.
 
-A process of its own, so that it can stay on a CPU of its own and no progress bar disturbs its clock. Several of them
-share one load when the machine has CPUs for it.
+A process of its own, so that it can stay on a CPU of its own and no progress bar disturbs its clock. One process for
+all loads of a bench, because starting Python takes a fifth of the time that a short load does.
 """
 
+import contextlib
 import os
+import select
+import struct
 import subprocess
 import sys
-import tempfile
+import time
+from collections.abc import Generator as Yields
 from pathlib import Path
 
 import msgspec
 
 from bench.jobs import Job, Record
 from bench.load import GRACE_S, run_job
+from bench.priority import urgent
 
-# Room for starting Python, dialling and packing the record, besides the load itself.
+# Room for starting Python, dialling, and packing the record, besides the load itself.
 OVERHEAD_S = 60.0
+# Before every message: how many bytes it has.
+LENGTH = struct.Struct("<Q")
+READ_BYTES = 1 << 20
 ROOT = Path(__file__).parent.parent
 
 
 class GeneratorError(Exception):
-    """The generator ended without a record."""
+    """The generator ended, or hung, without a record."""
 
 
-def generate(job: Job, processes: int = 1) -> Record:
-    """Run a job in `processes` processes, each with its share of connections, rate and count; join their records."""
-    with tempfile.TemporaryDirectory(prefix="fluxgate-bench-") as directory:
-        children: list[tuple[subprocess.Popen[bytes], Path]] = []
+class Generator:
+    """The running process; `run` is the whole use of it."""
+
+    def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        self._child = child
+
+    def run(self, job: Job) -> Record:
+        """Run a job to its end. Raises GeneratorError."""
+        assert self._child.stdin
+        packed = msgspec.json.encode(job)
+        deadline = time.monotonic() + job.warm_s + job.seconds + GRACE_S + OVERHEAD_S
         try:
-            for number, part in enumerate(share_job(job, processes)):
-                asked, record = Path(directory, f"job-{number}.json"), Path(directory, f"record-{number}.msgpack")
-                asked.write_bytes(msgspec.json.encode(part))
-                command = [sys.executable, "-m", "bench.generator", str(asked), str(record)]
-                children.append((subprocess.Popen(command, cwd=ROOT), record))
-            limit_s = job.warm_s + job.seconds + GRACE_S + OVERHEAD_S
-            return join_records([_await_record(*child, limit_s) for child in children], job.count_max)
-        finally:
-            for child, _ in children:
-                if child.poll() is None:
-                    child.kill()
-                    child.wait()
+            self._child.stdin.write(LENGTH.pack(len(packed)) + packed)
+            self._child.stdin.flush()
+        except BrokenPipeError:
+            raise self._ended() from None
+        (length,) = LENGTH.unpack(self._read(LENGTH.size, deadline))
+        return msgspec.msgpack.decode(self._read(length, deadline), type=Record)
+
+    def _read(self, length: int, deadline: float) -> bytes:
+        assert self._child.stdout
+        source = self._child.stdout.fileno()
+        data = bytearray()
+        while len(data) < length:
+            if not select.select([source], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise GeneratorError("The load generator took much too long over one load.")
+            part = os.read(source, min(READ_BYTES, length - len(data)))
+            if not part:
+                raise self._ended()
+            data += part
+        return bytes(data)
+
+    def _ended(self) -> GeneratorError:
+        code = self._child.wait()
+        return GeneratorError(f"The load generator ended with code {code}; its reason is printed above.")
 
 
-def share_job(job: Job, processes: int) -> list[Job]:
-    """The parts of a job: equal shares, keys and schedules of their own."""
-    return [
-        msgspec.structs.replace(
-            job,
-            run=job.run + part,
-            seed=job.seed + part,
-            connections=max(1, job.connections // processes),
-            rate_per_s=job.rate_per_s / processes,
-            count_max=max(1, job.count_max // processes),
-        )
-        for part in range(processes)
-    ]
-
-
-def join_records(records: list[Record], count_max: int) -> Record:
-    """One record of several generators that ran at the same time. Numbers are moved apart, part by part."""
-    rows = [
-        row if part == 0 else row._replace(number=row.number + part * count_max)
-        for part, record in enumerate(records)
-        for row in record.rows
-    ]
-    return Record(
-        rows=rows,
-        begin=max(record.begin for record in records),
-        end=min(record.end for record in records),
-        cpu_s=sum(record.cpu_s for record in records),
-        lost=sum(record.lost for record in records),
+@contextlib.contextmanager
+def running_generator() -> Yields[Generator]:
+    """A generator inside the block, gone after it. It ends by itself when this process does: its input ends then."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "bench.generator"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        # Ctrl-C is for the bench, which then ends this block.
+        start_new_session=True,
     )
+    try:
+        yield Generator(child)
+    finally:
+        child.kill()
+        with contextlib.suppress(BrokenPipeError):
+            child.communicate()
 
 
-def _await_record(child: subprocess.Popen[bytes], record: Path, limit_s: float) -> Record:
-    code = child.wait(limit_s)
-    if code:
-        raise GeneratorError(f"The load generator ended with code {code}; its reason is printed above.")
-    return msgspec.msgpack.decode(record.read_bytes(), type=Record)
-
-
-def main(asked: Path, record: Path) -> None:
-    """Read a job from the file `asked`, run it, write what happened to the file `record`."""
-    job = msgspec.json.decode(asked.read_bytes(), type=Job)
-    if job.cpu >= 0:
-        os.sched_setaffinity(0, {job.cpu})
-    record.write_bytes(msgspec.msgpack.encode(run_job(job)))
+def main() -> None:
+    """Take jobs from standard input until it ends; write the record of each to standard output."""
+    source, sink = sys.stdin.buffer, sys.stdout.buffer
+    while head := source.read(LENGTH.size):
+        job = msgspec.json.decode(source.read(LENGTH.unpack(head)[0]), type=Job)
+        if job.cpus:
+            os.sched_setaffinity(0, job.cpus)
+        priority = urgent(job.urgent)
+        record = run_job(job)
+        record.priority = priority
+        # What comes now is no load any more, and shall not keep the order worker from its core.
+        urgent(False)
+        packed = msgspec.msgpack.encode(record)
+        sink.write(LENGTH.pack(len(packed)))
+        sink.write(packed)
+        sink.flush()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main()

@@ -9,14 +9,16 @@ UNKNOWN = 0
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One bounded load on one product."""
+    """One bounded load on one product, or on several."""
 
     # closed: each connection sends its next request when its answer has come. open: requests leave at moments fixed
     # beforehand, whatever the answers do. idle: the moments of `open`, with nothing sent: the machine's own noise.
     kind: Literal["closed", "open", "idle"]
     # The URL of the gateway: http://127.0.0.1:<port>.
     url: str
+    # What is ordered; with more `products` than one, the orders go to all of them in turn, by their numbers.
     product: str
+    products: int = 1
     # Keeps the idempotency keys of runs and processes apart; below 2**32.
     run: int
     connections: int
@@ -30,8 +32,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     # Open model: exponential gaps (as buyers come who do not know of each other), or equal ones.
     arrivals: Literal["poisson", "uniform"] = "poisson"
     seed: int = 1
-    # The CPU that the generator stays on; -1: any.
-    cpu: int = -1
+    # The CPUs that the generator stays on; none: where it is.
+    cpus: tuple[int, ...] = ()
+    # Whether it goes before everything else on them.
+    urgent: bool = False
 
 
 class Row(NamedTuple):
@@ -56,3 +60,7 @@ class Record(msgspec.Struct):
     cpu_s: float
     # Connections that ended before their time.
     lost: int = 0
+    # Open model: how late the generator came to each order, in seconds; whether a connection was free then or not.
+    late: list[float] = msgspec.field(default_factory=list[float])
+    # Which priority the generator had.
+    priority: str = ""

@@ -74,6 +74,7 @@ def run_open(job: Job) -> Record:
             free.append(line)
 
     def send_due(number: int, due: float) -> None:
+        record.late.append(clock() - due)
         while free:
             line = free.popleft()
             if crew.is_open(line):

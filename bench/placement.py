@@ -15,22 +15,29 @@ class Placement(msgspec.Struct, frozen=True):
     generator: tuple[int, ...] = ()
     # The order worker, Postgres and the rest.
     back: tuple[int, ...] = ()
+    # All CPUs that there are for the bench. Systems start on all of them, and are pinned when they are up.
+    usable: tuple[int, ...] = ()
 
     def describe(self) -> str:
         """The placement in one sentence."""
         if not self.front:
-            return "Nothing was pinned: the machine has one CPU."
+            return "Nothing was pinned."
         return (
-            f"Gateway (or baseline) and Valkey were pinned together to CPU {_list(self.front)}, the load generator to "
-            f"CPU {_list(self.generator)}, order worker, Postgres, reaper and supervisor to CPU {_list(self.back)}."
+            f"Gateway (or what it is compared with) and Valkey were pinned together to CPU {_list(self.front)}, the "
+            f"load generator to CPU {_list(self.generator)}, order worker, Postgres, reaper and supervisor to CPU "
+            f"{_list(self.back)}."
         )
 
 
-def place(cpus: Sequence[int]) -> Placement:
-    """Gateway and Valkey on the first CPU, the generator on the second, the rest on what is left, or on the second."""
-    if len(cpus) < 2:
-        return Placement()
-    return Placement((cpus[0],), (cpus[1],), tuple(cpus[2:]) or (cpus[1],))
+def place(cpus: Sequence[int], front: int = 1) -> Placement:
+    """Gateway and Valkey on the first `front` CPUs, the generator on the next, the rest on what is left.
+
+    With one CPU left, generator and rest share it; with none left, nothing is pinned.
+    """
+    usable = tuple(cpus)
+    if len(usable) <= front:
+        return Placement(usable=usable)
+    return Placement(usable[:front], (usable[front],), usable[front + 1 :] or (usable[front],), usable)
 
 
 def usable_cpus() -> list[int]:

@@ -1,5 +1,7 @@
 """The bytes of the requests that the bench sends."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from bench.loopback import LOOPBACK
@@ -21,17 +23,33 @@ def order_bytes(port: int, key: str, product: str, user: str) -> bytes:
     return request_bytes("POST", "/order", port, body, f"{JSON}x-idempotency-key: {key}\r\n")
 
 
-def order_template(port: int, run: int, product: str) -> bytes:
-    """`POST /order` as a template for `template % (n, n)`: buyer n under key n, both unique in the run.
+def order_maker(port: int, run: int, product: str, products: int = 1) -> Callable[[int], bytes]:
+    """Makes `POST /order` number n: buyer n under key n, both unique in the run, for the products in turn.
 
     The key has the form of a UUID, as the contract advises its clients; `run` (below 2**32) keeps runs apart.
     """
-    body = b'{"productId":%s,"userId":"buyer-000000000000"}' % msgspec.json.encode(product)
-    key = order_key(run, 0)
-    whole = request_bytes("POST", "/order", port, body, f"{JSON}x-idempotency-key: {key}\r\n")
-    return whole.replace(b"%", b"%%").replace(b"000000000000", b"%012d")
+    names = product_names(product, products)
+    first = order_bytes(port, order_key(run, 0), names[0], _buyer(0)).replace(b"%", b"%%")
+    # Requests differ in nothing but their numbers, so the rest of them is made once.
+    head, end, body = first.partition(b"\r\n\r\n")
+    head = head.replace(b"%012d" % 0, b"%012d")
+    body = body.replace(_buyer(0).encode(), b"buyer-%012d")
+    if products == 1:
+        template = head + end + body
+        return lambda number: template % (number, number)
+    template = head + end + body.replace(b'-%05d"' % 0, b'-%05d"')
+    return lambda number: template % (number, number % products, number)
+
+
+def product_names(product: str, products: int) -> list[str]:
+    """What the products of one load are called."""
+    return [product] if products == 1 else [f"{product}-{number:05d}" for number in range(products)]
 
 
 def order_key(run: int, number: int) -> str:
     """The idempotency key of order `number` of a run."""
     return f"{run:08x}-0000-4000-8000-{number:012d}"
+
+
+def _buyer(number: int) -> str:
+    return f"buyer-{number:012d}"

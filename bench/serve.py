@@ -1,7 +1,6 @@
 """Granian with one of the bench's own applications, with the settings that the gateway runs it with."""
 
 import sys
-from typing import Literal
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
@@ -13,13 +12,13 @@ from contract.settings import Settings
 from fluxgate.gateway import BACKLOG, HEAD_BYTES_MAX, HEAD_WITHIN_MS
 
 
-def serve(target: str, interface: Literal["asgi", "rsgi"], port: int) -> None:
+def serve(target: str, interface: Interfaces, port: int) -> None:
     """Serve `module:application` on 127.0.0.1 with one process until SIGTERM."""
     Granian(
         target,
         address=LOOPBACK,
         port=port,
-        interface=Interfaces(interface),
+        interface=interface,
         workers=1,
         loop=Loops.uvloop,
         http=HTTPModes.http1,
@@ -34,4 +33,4 @@ def serve(target: str, interface: Literal["asgi", "rsgi"], port: int) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], Interfaces(sys.argv[2]).value, int(sys.argv[3]))
+    serve(sys.argv[1], Interfaces(sys.argv[2]), int(sys.argv[3]))

@@ -1,27 +1,29 @@
 """The systems that are measured: Flux-Gate as `fluxgate up` runs it, and what it is compared with."""
 
 import contextlib
+import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from bench.children import running, started
+from bench.children import ROOT, await_ready, running, started
 from bench.figures import FRONT
 from bench.loopback import LOOPBACK
 from bench.placement import Placement
 from bench.ports import free_port, free_ports
 from bench.processes import command_line, cpu_by_role, cpu_s, direct_children, pin_tree
-from contract.settings import Settings, child_environ
+from contract.settings import Settings
 from fluxgate.embedded import resolve
 
 # No token bucket and no backlog limit shall decide a run that looks for the limit of the machine.
 NO_LIMIT_PER_S = 1_000_000.0
 NO_BACKLOG_MAX = 10_000_000
+PREFIX = "fluxgate-bench-"
 # The role of a child of `fluxgate up`, by a word of its command line.
 ROLES = {
     "valkey-server": "valkey",
@@ -35,18 +37,25 @@ ROLES = {
 class System:
     """A running system: where it is, and which of its processes does what."""
 
-    name: Literal["ours", "baseline", "bare"]
+    kind: Literal["flux_gate", "baseline", "bare"]
     port: int
     settings: Settings
     # Roots of process trees by role.
     roles: Mapping[str, list[int]]
     # The supervisor, whose tree holds all roles; what is in none of them is the role "rest". 0: none.
     supervisor: int = 0
+    # Where its code lies.
+    root: Path = ROOT
 
     @property
     def url(self) -> str:
         """Where it listens."""
         return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is Flux-Gate as it stands here, whose books this program can read."""
+        return self.kind == "flux_gate" and self.root == ROOT
 
     def cpu(self, without: set[int] | None = None) -> dict[str, float]:
         """CPU seconds used so far, by role."""
@@ -57,33 +66,62 @@ class System:
 
 
 @contextlib.contextmanager
-def flux_gate(placement: Placement, rate_per_s: float = NO_LIMIT_PER_S) -> Generator[System]:
+def flux_gate(placement: Placement, *, root: Path = ROOT, **changes: Any) -> Generator[System]:
     """Flux-Gate with servers, data and ports of its own, pinned; gone after the block, its data too.
 
-    `rate_per_s` is the rate of its token bucket.
+    `changes` are settings other than the bench's own. Raises StartError when it does not come up.
     """
-    with tempfile.TemporaryDirectory(prefix="fluxgate-bench-", ignore_cleanup_errors=True) as directory:
-        port, waiting_room_port, redis_port, postgres_port = free_ports(4)
-        settings = Settings(
-            port=port,
-            waiting_room_port=waiting_room_port,
-            redis_port=redis_port,
-            postgres_port=postgres_port,
-            data_dir=Path(directory, "data"),
-            rate_per_s=rate_per_s,
-            backlog_max=NO_BACKLOG_MAX,
-            log_level="warning",
-        )
-        command = [sys.executable, "-m", "fluxgate", "up"]
-        log = Path(directory, "fluxgate-up.log")
-        with running(command, child_environ(settings), port, "/readyz", log) as up:
-            roles: dict[str, list[int]] = {role: [] for role in ("gateway", "valkey", "worker", "postgres")}
-            for child in direct_children(up.pid):
-                for word, role in ROLES.items():
-                    if word in command_line(child) + " ":
-                        roles[role].append(child)
-            _pin(placement, up.pid, [pid for role in FRONT for pid in roles[role]])
-            yield System("ours", port, settings, roles, up.pid)
+    with flux_gates(placement, [changes], root=root) as (system,):
+        yield system
+
+
+@contextlib.contextmanager
+def flux_gates(
+    placement: Placement, each: Sequence[Mapping[str, Any]], *, root: Path = ROOT
+) -> Generator[list[System]]:
+    """Several of them, which come up beside each other and go down beside each other: `each` has settings of one."""
+    command = [sys.executable, "-m", "fluxgate", "up"]
+    with contextlib.ExitStack() as stack:
+        given: list[tuple[Settings, Path, subprocess.Popen[bytes]]] = []
+        for changes in each:
+            directory = Path(
+                stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True))
+            )
+            settings, log = _settings(directory / "data", changes), directory / "fluxgate-up.log"
+            up = stack.enter_context(started(command, settings, log, root=root, cpus=placement.usable))
+            given.append((settings, log, up))
+        systems: list[System] = []
+        for settings, log, up in given:
+            await_ready(up, settings.port, "/readyz", log)
+            systems.append(_pinned(placement, settings, up.pid, root))
+        yield systems
+        for _, _, up in given:
+            up.terminate()
+
+
+def _settings(data_dir: Path, changes: Mapping[str, Any]) -> Settings:
+    port, waiting_room_port, redis_port, postgres_port = free_ports(4)
+    own: dict[str, Any] = {
+        "port": port,
+        "waiting_room_port": waiting_room_port,
+        "redis_port": redis_port,
+        "postgres_port": postgres_port,
+        "data_dir": data_dir,
+        "log_level": "warning",
+        "rate_per_s": NO_LIMIT_PER_S,
+        "backlog_max": NO_BACKLOG_MAX,
+    }
+    return Settings(**(own | dict(changes)))
+
+
+def _pinned(placement: Placement, settings: Settings, up: int, root: Path) -> System:
+    roles: dict[str, list[int]] = {role: [] for role in ("gateway", "valkey", "worker", "postgres")}
+    for child in direct_children(up):
+        for word, role in ROLES.items():
+            if word in command_line(child) + " ":
+                roles[role].append(child)
+    _pin(placement, up, [pid for role in FRONT for pid in roles[role]])
+    return System("flux_gate", settings.port, settings, roles, up, root)
 
 
 @contextlib.contextmanager
@@ -100,9 +138,9 @@ def baseline(ours: System, placement: Placement) -> Generator[System]:
 
 @contextlib.contextmanager
 def _worker(settings: Settings, placement: Placement) -> Generator[int]:
-    with tempfile.TemporaryDirectory(prefix="fluxgate-bench-") as directory:
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as directory:
         command = [sys.executable, "-m", "bench.baseline_worker"]
-        with started(command, child_environ(settings), Path(directory, "worker.log")) as child:
+        with started(command, settings, Path(directory, "worker.log")) as child:
             if placement.back:
                 pin_tree(child.pid, placement.back)
             yield child.pid
@@ -119,10 +157,10 @@ def bare(ours: System, placement: Placement) -> Generator[System]:
 
 @contextlib.contextmanager
 def _granian(target: str, interface: str, settings: Settings, placement: Placement) -> Generator[int]:
-    with tempfile.TemporaryDirectory(prefix="fluxgate-bench-") as directory:
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as directory:
         command = [sys.executable, "-m", "bench.serve", target, interface, str(settings.port)]
         log = Path(directory, target.replace(":", "-") + ".log")
-        with running(command, child_environ(settings), settings.port, "/", log) as child:
+        with running(command, settings, "/", log, cpus=placement.usable) as child:
             _pin(placement, child.pid, [child.pid])
             yield child.pid
 

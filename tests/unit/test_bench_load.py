@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
-from bench.generator import join_records, share_job
+from bench.generator import GeneratorError, running_generator
 from bench.history import Order, latest, mix_orders, run_history
-from bench.jobs import UNKNOWN, Job, Record, Row
+from bench.jobs import UNKNOWN, Job
 from bench.load import run_job, schedule_s
 from bench.loopback import HostRefusedError
 from bench.processes import cpu_s, process_tree
@@ -96,6 +96,9 @@ async def test_the_open_model_counts_the_wait_for_a_connection_as_latency():
     # Due one millisecond apart, served twenty apart: the last has waited for all before it.
     assert rows[-1].done - rows[-1].due > 18 * 0.02
     assert rows[-1].done - rows[-1].sent < rows[-1].done - rows[-1].due
+    # That no connection was free is no lateness of the generator's.
+    assert len(record.late) == 20
+    assert max(record.late) < 18 * 0.02
 
 
 def test_the_schedule_is_the_same_for_the_same_seed_and_bounded_in_count_and_time():
@@ -119,17 +122,21 @@ def test_load_to_another_host_is_never_started():
         run_job(job("http://example.com:80"))
 
 
-def test_the_parts_of_a_load_share_it_and_never_a_key():
-    parts = share_job(job("http://127.0.0.1:1", rate_per_s=100.0), 2)
-    assert [(part.connections, part.count_max, part.rate_per_s) for part in parts] == [(2, 50, 50.0)] * 2
-    assert len({part.run for part in parts}) == 2
+async def test_one_generator_takes_one_job_after_another():
+    async with gateway(lambda _: OK) as url:
+        with running_generator() as generator:
+            records = [await asyncio.to_thread(generator.run, job(url, run=run)) for run in (1, 2)]
+    assert [sorted(row.number for row in record.rows) for record in records] == [list(range(100))] * 2
+    assert all(record.cpu_s > 0 and record.priority for record in records)
 
 
-def test_joined_records_keep_every_row_apart():
-    rows = [Row(0, 200, 0.0, 0.0, 1.0, b"")]
-    joined = join_records([Record(rows, 0.0, 5.0, 1.0), Record(rows, 1.0, 6.0, 1.0, 2)], 100)
-    assert [row.number for row in joined.rows] == [0, 100]
-    assert (joined.begin, joined.end, joined.cpu_s, joined.lost) == (1.0, 5.0, 2.0, 2)
+def test_a_generator_that_ends_says_so(capfd: pytest.CaptureFixture[str]):
+    with running_generator() as generator:
+        with pytest.raises(GeneratorError, match="ended with code 1"):
+            generator.run(job("http://127.0.0.1:1"))
+        with pytest.raises(GeneratorError):
+            generator.run(job("http://127.0.0.1:1"))
+    assert "Connection refused" in capfd.readouterr().err
 
 
 async def test_a_history_has_an_outcome_for_every_order():

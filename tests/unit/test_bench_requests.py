@@ -6,14 +6,21 @@ import msgspec
 import pytest
 
 from bench.loopback import HostRefusedError, loopback_port
-from bench.requests import order_bytes, order_key, order_template
+from bench.requests import order_bytes, order_key, order_maker, product_names
 
 
-def test_every_order_of_a_template_is_the_order_that_would_be_built_by_hand():
-    template = order_template(3000, 7, "phone 100%")
+@pytest.mark.parametrize("product", ["phone", "phone 100%", "Zoë's"])
+def test_every_prebuilt_order_is_the_order_that_would_be_built_by_hand(product: str):
+    make = order_maker(3000, 7, product)
     for number in (0, 1, 999_999):
-        by_hand = order_bytes(3000, order_key(7, number), "phone 100%", f"buyer-{number:012d}")
-        assert template % (number, number) == by_hand
+        assert make(number) == order_bytes(3000, order_key(7, number), product, f"buyer-{number:012d}")
+
+
+def test_orders_for_several_products_go_to_them_in_turn():
+    make, names = order_maker(3000, 7, "phone 100%", 3), product_names("phone 100%", 3)
+    assert len(set(names)) == 3
+    for number in range(7):
+        assert make(number) == order_bytes(3000, order_key(7, number), names[number % 3], f"buyer-{number:012d}")
 
 
 def test_an_order_states_the_length_of_its_body():
