@@ -18,11 +18,10 @@
 --   3  ttl_ms         milliseconds that a settled record is kept
 --   4  product_count
 --   5  entry_count
---   6  persisted_count
---   7  outcome_count
---   8  dead_count
+--   6  outcome_count
+--   7  dead_count
+--   8  persisted_orders  one msgpack list, 3 per persisted order: entry index, 'a' and the order id, product index
 --   then 2 per entry:           entry id, commands in it
---   then 3 per persisted order: entry index, order id, product index
 --   then 7 per other outcome:   entry index, order id, outcome, product index, quantity, buyer, record to keep or ""
 --        outcome: x cancellation told to Postgres, e failed and its units go back, o failed without units
 --   then 6 per dead command: entry index, kind of the entry, its at, name of the field, its value, reason
@@ -40,15 +39,15 @@ local group = ARGV[2]
 local ttl_ms = ARGV[3]
 local product_count = tonumber(ARGV[4])
 local entry_count = tonumber(ARGV[5])
-local persisted_count = tonumber(ARGV[6])
-local outcome_count = tonumber(ARGV[7])
-local dead_count = tonumber(ARGV[8])
+local outcome_count = tonumber(ARGV[6])
+local dead_count = tonumber(ARGV[7])
+local persisted_orders = cmsgpack.unpack(ARGV[8])
 
 local FIXED_KEYS, FIXED_ARGV, PER_PRODUCT, PER_ENTRY, PER_PERSISTED, PER_OUTCOME, PER_DEAD = 3, 8, 3, 2, 3, 7, 6
+local persisted_count = #persisted_orders / PER_PERSISTED
 local records_from = FIXED_KEYS + PER_PRODUCT * product_count
 local others_from = records_from + persisted_count
-local persisted_from = FIXED_ARGV + PER_ENTRY * entry_count
-local outcomes_from = persisted_from + PER_PERSISTED * persisted_count
+local outcomes_from = FIXED_ARGV + PER_ENTRY * entry_count
 -- Lua's stack holds some thousand values; more cannot be unpacked at once.
 local UNPACKED_MAX = 1000
 local dead_from = outcomes_from + PER_OUTCOME * outcome_count
@@ -96,17 +95,17 @@ local watched = redis.call('PUBSUB', 'NUMSUB', channel)[2] > 0
 local events = {}
 local persisted, failed = 0, 0
 for i = 1, persisted_count do
-    local at = persisted_from + PER_PERSISTED * (i - 1)
-    if mine[tonumber(ARGV[at + 1])] then
+    local at = PER_PERSISTED * (i - 1)
+    if mine[persisted_orders[at + 1]] then
         persisted = persisted + 1
-        local record = records[i]
+        local record, stands = records[i], persisted_orders[at + 2]
         -- A cancelled record keeps its state, and has no end until Postgres knows of the cancellation too.
-        if record and string.sub(record, 1, 37) == 'a' .. ARGV[at + 2] then
+        if record and string.sub(record, 1, #stands) == stands then
             redis.call('PEXPIRE', KEYS[records_from + i], ttl_ms)
         end
         if watched then
-            local product = sales[tonumber(ARGV[at + 3])].product
-            events[#events + 1] = 'order\tpersisted\t' .. ARGV[at + 2] .. '\t' .. product
+            local product = sales[persisted_orders[at + 3]].product
+            events[#events + 1] = 'order\tpersisted\t' .. string.sub(stands, 2) .. '\t' .. product
         end
     end
 end

@@ -3,6 +3,8 @@ them, after the worker's commit."""
 
 from typing import Any, NamedTuple
 
+import msgspec
+
 from lua.keys import LaneKeys, product_digest
 from lua.scripts import Client, call
 
@@ -16,7 +18,7 @@ FAILED = "e"
 FAILED_WITHOUT_UNITS = "o"
 
 
-class Outcome(NamedTuple):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What became of one command: PERSISTED, CANCELLED, FAILED or FAILED_WITHOUT_UNITS.
 
     `entry` is the entry's index in the call. `kept` replaces the order's record when it failed ("": its own stays).
@@ -64,20 +66,22 @@ async def settle(
     others: list[Any] = []
     for item in outcomes:
         product = products.setdefault(item.product_id, len(products) + 1)
+        record = keys.order(item.digest)
         if item.outcome == PERSISTED:
-            of_persisted.append(keys.order(item.digest))
-            persisted += (item.entry + 1, item.order_id, product)
+            of_persisted.append(record)
+            persisted += (item.entry + 1, "a" + item.order_id, product)
         else:
-            of_others.append(keys.order(item.digest))
+            of_others.append(record)
             others += (item.entry + 1, item.order_id, item.outcome, product, item.quantity, item.buyer, item.kept)
     every = [keys.outbox, keys.dead, keys.figures]
     for product_id in products:
         every += keys.product(product_digest(product_id))
-    counts = [len(products), len(entries), len(of_persisted), len(of_others), len(dead)]
-    args: list[Any] = [keys.events, group, ttl_s * 1000, *counts]
+    counts = [len(products), len(entries), len(of_others), len(dead)]
+    # Packed in one piece: every argument of its own costs the driver, the wire and Redis a string.
+    args: list[Any] = [keys.events, group, ttl_s * 1000, *counts, msgspec.msgpack.encode(persisted)]
     for entry in entries:
         args += entry
-    args += persisted + others
+    args += others
     for corpse in dead:
         args += (corpse.entry + 1, *corpse[1:])
     return await call(client, "settle", every + of_persisted + of_others, args)

@@ -113,6 +113,8 @@ DAMAGES = {
     "a local too few": ("local units = tonumber(ARGV[1])\n", "local units = 1\n"),
     "a bare index": ("'DECRBY', stock", "'DECRBY', KEYS[1]"),
     "a parser": ("if units", "cjson.encode({})\nif units"),
+    "a parser of an argument that may be anything": ("tonumber(ARGV[1])", "cjson.decode(ARGV[1])"),
+    "a parser behind the arguments": ("if units", "units = cmsgpack.unpack(units)\nif units"),
     "two clocks": ("if units", "redis.call('TIME')\nredis.call('TIME')\nif units"),
 }
 
@@ -135,6 +137,10 @@ def test_a_script_that_disagrees_with_its_header_is_complained_of(damage: str) -
     before, after = DAMAGES[damage]
     assert before in SCRIPT
     assert scripts.disagrees_with_itself("a.lua", SCRIPT.replace(before, after, 1))
+
+
+def test_an_argument_may_be_unpacked_where_it_is_bound() -> None:
+    assert scripts.disagrees_with_itself("a.lua", SCRIPT.replace("tonumber(", "cmsgpack.unpack(")) == []
 
 
 def test_a_status_that_header_body_or_enum_lacks_is_complained_of() -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 import lua
 from contract.messages import Command, OrderAccepted, OrderCancelled, Poison, decode_entry
-from contract.order_ids import parse_order_id
+from contract.order_ids import digest_of
 from contract.transport import Delivery, Stream
 from workers.faults import is_bad_data, is_transient
 from workers.worker import Context, DeadLetter, Done, Outcome, Placed, Retry, Worker
@@ -197,12 +197,9 @@ async def _settle_batch(context: Context, worker: Worker, batch: _Batch) -> int:
 def _change(index: int, item: Command | Poison, outcome: Done) -> lua.Outcome | None:
     if not isinstance(item, (OrderAccepted, OrderCancelled)) or not outcome.outcome:
         return None
-    found = parse_order_id(item.order_id)
-    if found is None:
-        return None
-    order = item.order
+    order, digest = item.order, digest_of(item.order_id)
     return lua.Outcome(
-        index, found[1], item.order_id, outcome.outcome, order.product_id, order.quantity, order.user_id, outcome.kept
+        index, digest, item.order_id, outcome.outcome, order.product_id, order.quantity, order.user_id, outcome.kept
     )
 
 

@@ -87,7 +87,7 @@ CALLS: dict[str, tuple[Call, Any, list[int], list[int]]] = {
     # Two products.
     "renumber": (lambda lane: lanes.renumber(lane.redis, lane.keys, False), 1, [2], []),
     # Two products, one persisted and two other outcomes; two entries, and one dead command.
-    "settle": (call_settle, 1, [2, 1, 2], [2, 1, 2, 1]),
+    "settle": (call_settle, 1, [2, 1, 2], [2, 2, 1]),
     "forget_consumers": (lambda lane: lua.forget_consumers(lane.redis, lane.keys, "g", 1), 1, [], []),
     "replay_dead": (lambda lane: lua.replay_dead(lane.redis, lane.keys, "1-1"), 1, [], []),
 }

@@ -13,6 +13,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+from msgspec.structs import replace
 
 import lua
 from contract.messages import STATES
@@ -149,7 +150,7 @@ class SaleMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def settle_again(self, data: st.DataObject) -> None:
         name, outcomes = data.draw(st.sampled_from(self.settled))
-        assert self.step(self.lane.settle([name], *(o._replace(entry=0) for o in outcomes))) == 0
+        assert self.step(self.lane.settle([name], *(replace(o, entry=0) for o in outcomes))) == 0
 
     @precondition(lambda self: self.model.dead)
     @rule(data=st.data())

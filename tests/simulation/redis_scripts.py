@@ -6,6 +6,8 @@ Left out is what the workers never meet: token buckets, reads, figures other tha
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import msgspec
+
 from contract.messages import decode_record
 from lua.scripts import script_sha
 from tests.simulation.redis_model import RedisModel, Stream, show_id
@@ -115,7 +117,7 @@ def settle(redis: RedisModel, keys: list[str], argv: list[bytes], *, fenced: boo
     """Settle entries. Without its fences it gives units back although the entry has gone, whatever the record says."""
     outbox, dead, figures = keys[:3]
     group, ttl_ms = argv[1].decode(), int(argv[2])
-    product_count, entry_count, persisted_count, outcome_count, dead_count = (int(value) for value in argv[3:8])
+    product_count, entry_count, outcome_count, dead_count = (int(value) for value in argv[3:7])
     products = [Sale(*keys[3 + 3 * p : 6 + 3 * p]) for p in range(product_count)]
     records = iter(keys[3 + 3 * product_count :])
     rest = iter(argv[8:])
@@ -133,10 +135,11 @@ def settle(redis: RedisModel, keys: list[str], argv: list[bytes], *, fenced: boo
     settled = len(mine)
     if not fenced:
         mine = set(range(1, entry_count + 1))
-    for _ in range(persisted_count):
-        key, (index, order_id, _) = next(records), _take(rest, 3)
+    persisted: list[Any] = msgspec.msgpack.decode(argv[7])
+    for index, stands in zip(persisted[::3], persisted[1::3], strict=True):
+        key = next(records)
         record = redis.get(key)
-        if int(index) in mine and record and record[:1] == b"a" and record[PLACE] == order_id:
+        if index in mine and record and record[:37] == stands.encode():
             redis.set(key, record, ttl_ms)
     for _ in range(outcome_count):
         key, (index, *outcome) = next(records), _take(rest, 7)

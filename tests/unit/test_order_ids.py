@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.order_ids import LANES_MAX, key_digest, make_order_id, parse_order_id
+from contract.order_ids import LANES_MAX, digest_of, key_digest, make_order_id, parse_order_id
 
 SECRET = b"the tests' secret"
 TIMES_MS = st.integers(0, 2**48 - 1)
@@ -25,6 +25,7 @@ def test_an_id_holds_lane_and_digest_and_is_a_uuid_of_version_7(now_ms: int, lan
     digest = key_digest(key, SECRET)
     order_id = make_order_id(now_ms, lane, digest)
     assert parse_order_id(order_id) == (lane, digest)
+    assert digest_of(order_id) == digest
     found = uuid.UUID(order_id)
     assert str(found) == order_id
     assert (found.version, found.variant) == (7, uuid.RFC_4122)
