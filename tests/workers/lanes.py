@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import msgspec
@@ -55,7 +55,7 @@ async def row_ids(gate: Workshop) -> set[str]:
 
 
 @contextlib.asynccontextmanager
-async def consuming(gate: Workshop, *identities: str) -> AsyncIterator[None]:
+async def consuming(gate: Workshop, *identities: str) -> AsyncGenerator[None]:
     """Workers with these names, each in all lanes, inside the block."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
