@@ -5,10 +5,13 @@ from typing import Any
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.connection import HiredisRespSerializer
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from contract.settings import Settings
 from contract.transport.line import Line
+
+_PACKER: Any = HiredisRespSerializer()
 
 
 def open_redis(settings: Settings, *, connections: int = 4, block_s: float = 0) -> Redis:
@@ -27,7 +30,7 @@ def open_redis(settings: Settings, *, connections: int = 4, block_s: float = 0) 
         protocol=2,
         health_check_interval=0,
     )
-    pool.connection_class = type("Connection", (_ResetIsNoBug, pool.connection_class), {})
+    pool.connection_class = type("Connection", (_OurConnection, pool.connection_class), {})
     return Redis.from_pool(pool)
 
 
@@ -38,14 +41,19 @@ def open_line(settings: Settings) -> Redis | Line:
     return open_redis(settings)
 
 
-class _ResetIsNoBug:
-    """What a connection is told that was reset while nobody used it, in redis-py's words on every event loop.
+class _OurConnection:
+    """Two things that redis-py's own connection does worse."""
 
-    uvloop refuses to write to it with a RuntimeError, which redis-py takes for a bug of ours.
-    """
+    def pack_command(self, *args: Any) -> list[bytes]:
+        """Pack a command with hiredis, as redis-py does for synchronous commands alone."""
+        return _PACKER.pack(*args)
 
     async def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
-        """Send a command, or raise redis-py's error of connection."""
+        """Send a command, or raise redis-py's error of connection.
+
+        uvloop refuses to write to a connection that was reset while nobody used it with a RuntimeError, which redis-py
+        takes for a bug of ours.
+        """
         sending: Any = super()
         try:
             await sending.send_packed_command(*args, **kwargs)

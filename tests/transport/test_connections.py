@@ -1,4 +1,4 @@
-"""Connections to Redis that the network has reset: a fault of Redis like any other, on every event loop that we run."""
+"""Connections to Redis: what is sent arrives, and a reset is a fault of Redis like any other, on every event loop."""
 
 import asyncio
 
@@ -34,6 +34,17 @@ def test_a_reset_connection_is_a_fault_of_redis_and_the_next_one_works(servers: 
 
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
         runner.run(run())
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_arguments_of_every_kind_arrive_as_they_are(servers: Servers, way: str) -> None:
+    client = WAYS[way](Settings(redis_url=servers.redis_url))
+    arguments = ["ü", b"\x00\xff\r\n", "", 2**53, -1, 0.1]
+    try:
+        found = await client.execute_command("EVAL", "return ARGV", 0, *arguments)
+        assert found == ["ü".encode(), b"\x00\xff\r\n", b"", b"9007199254740992", b"-1", b"0.1"]
+    finally:
+        await client.aclose()
 
 
 async def is_cut_and_works_again(client: Redis | Line, proxy: Proxy) -> None:
