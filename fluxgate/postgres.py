@@ -136,17 +136,21 @@ async def _initialise(directory: Path, identity: Identity, durable: bool, keep_o
 async def _answers(url: str, port: int, secret: str) -> bool:
     """Whether the server takes connections to our database; makes the database when only that is missing."""
     try:
-        connection = cast("Any", await asyncpg.connect(url))
+        await _connect(url)
     except asyncpg.InvalidCatalogNameError:
-        await _create_database(port, secret)
+        await _create_database(url, port, secret)
         return False
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
         return False
-    await connection.close()
     return True
 
 
-async def _create_database(port: int, secret: str) -> None:
+async def _connect(url: str) -> None:
+    connection = cast("Any", await asyncpg.connect(url))
+    await connection.close()
+
+
+async def _create_database(url: str, port: int, secret: str) -> None:
     process = await create_subprocess_exec(
         *(str(binary("createdb")), "-h", "127.0.0.1", "-p", str(port), "-U", USER, DATABASE),
         # In the environment and not among the arguments, which every user of the machine may read.
@@ -156,8 +160,14 @@ async def _create_database(port: int, secret: str) -> None:
         stderr=PIPE,
     )
     _, errors = await process.communicate()
-    if process.returncode != 0:
-        raise Refusal(f"Postgres could not make the database {DATABASE}: {_last_line(errors.decode(errors='replace'))}")
+    if process.returncode == 0:
+        return
+    # On a busy machine we were asked, given up, and asked again: what was begun the first time may be done by now.
+    try:
+        await _connect(url)
+    except asyncpg.InvalidCatalogNameError:
+        said = _last_line(errors.decode(errors="replace"))
+        raise Refusal(f"Postgres could not make the database {DATABASE}: {said}") from None
 
 
 def _last_line(output: str) -> str:

@@ -1,5 +1,7 @@
 """The embedded servers: found in their wheels, closed to others, found again, durable unless told otherwise."""
 
+import asyncio
+import dataclasses
 import os
 import stat
 import subprocess
@@ -16,7 +18,8 @@ from bench.ports import free_port
 from chaos.system import own_settings
 from contract.settings import Settings
 from fluxgate import embedded, postgres, valkey
-from fluxgate.process import Identity
+from fluxgate.probes import Probe
+from fluxgate.process import Identity, running
 from fluxgate.refusal import Refusal
 from fluxgate.server import wheel_file
 
@@ -27,6 +30,21 @@ DURABLE = {
     "maxmemory-policy": "noeviction",
 }
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to run Postgres as somebody else")
+
+
+def accepts(port: int) -> Probe:
+    """Whether somebody listens on a port, whatever they say."""
+
+    async def probe() -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            return False
+        writer.close()
+        await writer.wait_closed()
+        return True
+
+    return probe
 
 
 def mode(path: Path) -> int:
@@ -78,6 +96,16 @@ async def test_postgres_keeps_what_it_confirmed_and_asks_for_its_password(tmp_pa
 
 
 @pytest.mark.slow
+async def test_postgres_makes_its_database_once_however_often_it_is_asked_for(tmp_path: Path) -> None:
+    port = free_port()
+    server = await postgres.prepare(tmp_path, port, durable=False)
+    child = dataclasses.replace(server.child, ready=accepts(port))
+    async with running(child, tmp_path / "log"), asyncio.timeout(30):
+        # As on a machine so busy that the first question is given up and asked again while createdb runs.
+        while not all(await asyncio.gather(server.child.ready(), server.child.ready())):
+            pass
+
+
 @as_root
 @pytest.mark.parametrize("identity", ["namespace", "nobody"])
 async def test_postgres_runs_for_root_with_and_without_user_namespaces(
