@@ -1,4 +1,5 @@
-"""`python -m bench`: a bounded run that measures, and proves. Ends with 1 when the proof fails, never because of time.
+"""`python -m bench`: a bounded run that measures, and proves. Ends with 1 when the proof fails or
+something does not come up, never because of time.
 
 python -m bench              all six targets, below eight minutes
 python -m bench --quick      the ratios in under 45 seconds, for CI
@@ -62,7 +63,7 @@ def main() -> int:
     write(report, publish=asked.publish)
     print_report(report, console)
     console.print(f"Written to {os.path.relpath(OUT)}." + (" Published to docs." if asked.publish else ""))
-    return 1 if report.faults else 0
+    return 1 if report.faults or report.failures else 0
 
 
 def write(report: Report, *, publish: bool) -> None:

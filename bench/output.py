@@ -26,7 +26,7 @@ def print_report(report: Report, console: Console) -> None:
     for line in [report.placement, *report.notes]:
         console.print(line, markup=False)
     console.print(", ".join(f"{name} {value}" for name, value in report.machine.items()), style="dim")
-    for fault in report.faults:
+    for fault in report.failures + report.faults:
         console.print(f"  {escape(fault)}", style="red")
     console.print(verdict(report), style="bold red" if report.faults else "bold green")
 

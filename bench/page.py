@@ -28,7 +28,7 @@ def page(report: Report, pictures: Mapping[str, str]) -> str:
     for section in sections(report):
         parts += [_table(section), section.says, _picture(section.name, pictures)]
     facts = "\n".join(f"- {name}: {value}" for name, value in report.machine.items())
-    parts += [verdict(report) + _crowd(report), *(f"- {fault}" for fault in report.faults)]
+    parts += [verdict(report) + _crowd(report), *(f"- {fault}" for fault in report.failures + report.faults)]
     parts += ["## Where it ran", report.placement, *report.notes, facts]
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
 

@@ -118,6 +118,8 @@ class Report(msgspec.Struct, kw_only=True):
     took_s: float = 0.0
     # The revision that `base` is, as it was asked for and found; empty: none.
     base: str = ""
+    # Parts that could not be measured because something of ours did not come up.
+    failures: list[str] = msgspec.field(default_factory=list[str])
     # What was left out, and why.
     notes: list[str] = msgspec.field(default_factory=list[str])
     crowd: Crowd | None = None

@@ -2,18 +2,20 @@
 
 import datetime
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from bench.books import reconcile
+from bench.children import StartError
 from bench.generator import running_generator
 from bench.measure import Bench, measure_crowd
 from bench.placement import Placement
 from bench.plan import Plan
 from bench.report import Report
+from bench.sale import SaleRefusedError
 from bench.system import System, flux_gate
 from bench.targets import drain, latency, limit, scale
 
@@ -22,7 +24,7 @@ REDRAWS_PER_S = 1
 
 
 def run_bench(plan: Plan, placement: Placement, facts: dict[str, str], console: Console, *, base: str = "") -> Report:
-    """Run everything. Raises StartError, SaleRefusedError or GeneratorError when a part does not come up."""
+    """Run everything. Raises StartError, SaleRefusedError or GeneratorError when there is nothing to measure with."""
     began = time.monotonic()
     moment = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     report = Report(began=moment, machine=facts, placement=placement.describe())
@@ -32,14 +34,22 @@ def run_bench(plan: Plan, placement: Placement, facts: dict[str, str], console: 
         with flux_gate(placement) as ours:
             step(f"a crowd of {plan.crowd_requests:,} requests on {plan.crowd_stock} units")
             report.crowd = measure_crowd(bench, ours)
-            limit.measure(bench, ours, base)
-            latency.measure(bench, ours)
-            drain.measure(bench, ours)
+            _part(report, "targets 1 to 3", lambda: limit.measure(bench, ours, base))
+            _part(report, "target 4", lambda: latency.measure(bench, ours))
+            _part(report, "target 5", lambda: drain.measure(bench, ours))
             step("asking fluxgate reconcile")
             _reconcile(report, ours)
-        scale.measure(bench)
+        _part(report, "target 6", lambda: scale.measure(bench))
     report.took_s = time.monotonic() - began
     return report
+
+
+def _part(report: Report, name: str, measure: Callable[[], None]) -> None:
+    """Measure a part. What does not come up in it is told, and does not take the other parts with it."""
+    try:
+        measure()
+    except (StartError, SaleRefusedError) as error:
+        report.failures.append(f"{name} could not be measured to the end: {error}")
 
 
 def _steps(plan: Plan) -> int:

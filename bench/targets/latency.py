@@ -24,7 +24,10 @@ def steps(plan: Plan) -> int:
 def measure(bench: Bench, ours: System) -> None:
     """All rounds, then the curve."""
     plan, report = bench.plan, bench.report
-    limit = max(1.0, best_limit(report.limit))
+    limit = best_limit(report.limit)
+    if not limit:
+        report.notes.append("Without a measured limit there is nothing to take half of: target 4 was left out.")
+        return
     with contextlib.ExitStack() as stack:
         bounded = None
         if plan.overload_share:
