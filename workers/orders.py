@@ -10,8 +10,11 @@ Fails     an order whose buyer has used its key before, or that no unit exists f
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import asyncpg
+import msgspec
 
 import lua
 from contract.messages import Order, OrderAccepted, OrderCancelled, SaleOpened, decode_entry, decode_record
@@ -21,6 +24,7 @@ from sql import Connection
 from workers.records import row_record
 from workers.worker import Context, Done, Outcome, Placed, Retry, Worker
 
+PERSISTED = Done(lua.PERSISTED)
 DUPLICATE = "duplicate: the buyer's idempotency key has ordered before"
 OVERSOLD = "oversold: the sale has no unit for this order"
 Sales = dict[tuple[str, int], int]
@@ -31,56 +35,59 @@ PAGE_ENTRIES = 500
 """Entries of one look into the outbox."""
 
 
-class Accepted(NamedTuple):
-    """An accepted order with its position in the batch and its place in the outbox."""
+class Accepted(msgspec.Struct, frozen=True, gc=False):
+    """An accepted order: its position in the batch, its place in the outbox, and the sale that it counts against."""
 
     position: int
     ms: int
     seq: int
+    order_id: str
+    sale: tuple[str, int]
     command: OrderAccepted
 
-    @property
-    def order_id(self) -> str:
-        """The id of the order."""
-        return self.command.order_id
 
-    @property
-    def sale(self) -> tuple[str, int]:
-        """The sale that it counts against: product and epoch."""
-        return self.command.order.product_id, self.command.epoch
-
-
-class Cancelled(NamedTuple):
-    """A cancellation with its position in the batch and its place in the outbox."""
+class Cancelled(msgspec.Struct, frozen=True, gc=False):
+    """A cancellation: its position in the batch, its place in the outbox, and the sale that its units go back to."""
 
     position: int
     ms: int
     seq: int
+    sale: tuple[str, int]
     command: OrderCancelled
 
-    @property
-    def sale(self) -> tuple[str, int]:
-        """The sale that its units go back to: product and epoch."""
-        return self.command.order.product_id, self.command.epoch
+
+Insert = Callable[[Context, Connection, list[Accepted]], Awaitable[set[str]]]
+"""Inserts orders, at least one; gives the ids of those that were not there, and whose key had not ordered before."""
 
 
 async def handle(context: Context, placed: list[Placed]) -> list[Outcome]:
     """Write a batch in one transaction: openings first, then orders and cancellations."""
+    try:
+        return await _handle(context, placed, _insert_new)
+    except asyncpg.UniqueViolationError:
+        # Some of it was delivered before, or its key has ordered before. Nothing has been written: now with a look.
+        return await _handle(context, placed, _insert_unknown)
+
+
+async def _handle(context: Context, placed: list[Placed], insert: Insert) -> list[Outcome]:
     outcomes: dict[int, Outcome] = {}
     accepted: list[Accepted] = []
     cancelled: list[Cancelled] = []
-    for i, (ms, seq, command) in enumerate(placed):
+    for i, item in enumerate(placed):
+        command = item.command
         if isinstance(command, OrderAccepted):
-            accepted.append(Accepted(i, ms, seq, command))
+            sale = (command.order.product_id, command.epoch)
+            accepted.append(Accepted(i, item.ms, item.seq, command.order_id, sale, command))
         elif isinstance(command, OrderCancelled):
-            cancelled.append(Cancelled(i, ms, seq, command))
+            sale = (command.order.product_id, command.epoch)
+            cancelled.append(Cancelled(i, item.ms, item.seq, sale, command))
     async with context.pool.acquire() as connection, connection.transaction():
         for i, item in enumerate(placed):
             if isinstance(item.command, SaleOpened):
                 await _open_sale(context, connection, item.command)
                 outcomes[i] = Done()
         if accepted or cancelled:
-            outcomes |= await _write(context, connection, accepted, cancelled)
+            outcomes |= await _write(context, connection, accepted, cancelled, insert)
     return [outcomes[i] for i in range(len(placed))]
 
 
@@ -93,7 +100,11 @@ async def _open_sale(context: Context, connection: Connection, sale: SaleOpened)
 
 
 async def _write(
-    context: Context, connection: Connection, accepted: list[Accepted], cancelled: list[Cancelled]
+    context: Context,
+    connection: Connection,
+    accepted: list[Accepted],
+    cancelled: list[Cancelled],
+    insert: Insert,
 ) -> dict[int, Outcome]:
     """Insert the orders whose sale is known and mark the cancelled ones. Gives an outcome for each position.
 
@@ -104,7 +115,7 @@ async def _write(
     early = Retry("the opening of its sale has not been handled yet")
     outcomes: dict[int, Outcome] = {item.position: early for item in accepted if item.sale not in unsold}
     known = [item for item in accepted if item.sale in unsold]
-    inserted = await _insert(context, connection, known)
+    inserted = await insert(context, connection, known) if known else set[str]()
     sold: Sales = defaultdict(int)
     given_back: set[str] = set()
     if cancelled:
@@ -124,7 +135,7 @@ async def _write(
             short.append(item)
         else:
             sold[item.sale] += quantity
-            outcomes[item.position] = Done(lua.PERSISTED)
+            outcomes[item.position] = PERSISTED
     if short:
         outcomes |= await _fall_short(context, connection, short)
     await _count_sold(context, connection, sold)
@@ -132,10 +143,13 @@ async def _write(
     return outcomes | (await _explain(context, connection, rest) if rest else {})
 
 
-async def _insert(context: Context, connection: Connection, items: list[Accepted]) -> set[str]:
-    """Insert orders; gives the ids of those that were not there, and whose key had not ordered before."""
-    if not items:
-        return set()
+async def _insert_new(context: Context, connection: Connection, items: list[Accepted]) -> set[str]:
+    """Raises UniqueViolationError when one of them was there, or its key had ordered before."""
+    await connection.execute(context.queries["insert_new_orders"], *_columns(items))
+    return {item.order_id for item in items}
+
+
+async def _insert_unknown(context: Context, connection: Connection, items: list[Accepted]) -> set[str]:
     return {str(row["order_id"]) for row in await connection.fetch(context.queries["insert_orders"], *_columns(items))}
 
 
@@ -153,7 +167,7 @@ async def _fall_short(context: Context, connection: Connection, short: list[Acce
         # When and where, the cancellation tells that is still to come; until then nothing is known but the order's own.
         times, places = [item.command.accepted_us for item in gone], ([i.ms for i in gone], [i.seq for i in gone])
         await connection.fetch(context.queries["cancel_orders"], [item.order_id for item in gone], times, *places)
-        outcomes |= {item.position: Done(lua.PERSISTED) for item in gone}
+        outcomes |= {item.position: PERSISTED for item in gone}
     rest = [item for item in short if item.position not in outcomes]
     freed = await _being_freed(context, {item.sale for item in rest})
     early = [item for item in rest if item.sale in freed]
@@ -205,7 +219,7 @@ async def _explain(context: Context, connection: Connection, rest: list[Accepted
     for item in rest:
         reason, order = reasons[item.order_id], item.command.order
         if reason is None:
-            outcomes[item.position] = Done(lua.PERSISTED)
+            outcomes[item.position] = PERSISTED
         elif reason == DUPLICATE:
             outcomes[item.position] = Done(lua.FAILED, originals.get((order.user_id, order.idempotency_key), b""))
         else:
@@ -253,19 +267,21 @@ async def _count_sold(context: Context, connection: Connection, units: Sales) ->
         await connection.execute(context.queries["count_sold"], names, epochs, list(units.values()))
 
 
-def _columns(items: list[Accepted]) -> list[list[object]]:
-    """The orders as columns, in the order that the insert queries take them."""
-    return [
+def _columns(items: list[Accepted]) -> list[str]:
+    """The orders as columns, in the order that the insert queries take them; a line for each order."""
+    orders = [item.command.order for item in items]
+    columns: tuple[Iterable[str], ...] = (
         [item.order_id for item in items],
-        [item.command.order.product_id for item in items],
-        [item.command.epoch for item in items],
-        [item.command.order.user_id for item in items],
-        [item.command.order.quantity for item in items],
-        [item.command.order.idempotency_key for item in items],
-        [item.command.accepted_us for item in items],
-        [item.ms for item in items],
-        [item.seq for item in items],
-    ]
+        [order.product_id for order in orders],
+        [str(item.command.epoch) for item in items],
+        [order.user_id for order in orders],
+        [str(order.quantity) for order in orders],
+        [order.idempotency_key for order in orders],
+        [str(item.command.accepted_us) for item in items],
+        [str(item.ms) for item in items],
+        [str(item.seq) for item in items],
+    )
+    return ["\n".join(column) for column in columns]
 
 
 ORDERS = Worker(group=lua.GROUP_OF_ORDERS, handle=handle, query_file="orders", batch_entries=BATCH_ENTRIES)

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
+import msgspec
+
 import lua
 from contract.messages import Command
 from contract.settings import Settings
@@ -20,7 +22,7 @@ class Context(NamedTuple):
     log: Any
 
 
-class Placed(NamedTuple):
+class Placed(msgspec.Struct, frozen=True, gc=False):
     """A command with its place: the id of its entry in the outbox, as milliseconds and sequence."""
 
     ms: int

@@ -157,10 +157,10 @@ class Session:
         self._check()
         alone = self._transaction is None
         transaction = self._transaction or Transaction()
+        steps = self._queries[query](self._model, transaction, *arguments)
         if transaction.failed:
             raise asyncpg.InFailedSQLTransactionError("current transaction is aborted")
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        steps = self._queries[query](self._model, transaction, *arguments)
         self._go_on(steps, transaction, alone, answer)
         return answer
 
@@ -180,7 +180,7 @@ class Session:
                 answer.set_result(done.value)
         except asyncpg.PostgresError as error:
             # What the driver itself refuses never reaches the server; what the server refuses undoes all at once.
-            if not isinstance(error, asyncpg.DataError):
+            if type(error) is not asyncpg.DataError:
                 transaction.failed = True
                 self._model.end(transaction, commit=False)
             _fail(answer, error)

@@ -35,21 +35,27 @@ def close_sale(pg: PostgresModel, tx: Transaction, product: str, epoch: int, lef
     return []
 
 
-def insert_orders(pg: PostgresModel, tx: Transaction, *columns: Sequence[Any]) -> Steps:
+def insert_new_orders(pg: PostgresModel, tx: Transaction, *columns: str) -> Steps:
+    """Every key is written as soon as it is found free, and the first that stands undoes all."""
+    for row in _rows(columns, state="persisted", reason=None):
+        for key in _keys(pg, row):
+            if not (yield from pg.insert(tx, {key: row})):
+                raise asyncpg.UniqueViolationError("duplicate key value violates unique constraint")
+    return []
+
+
+def insert_orders(pg: PostgresModel, tx: Transaction, *columns: str) -> Steps:
     """The orders that were written; those whose id or key stands already are left alone."""
     written: list[Row] = []
     for row in _rows(columns, state="persisted", reason=None):
-        keys: dict[Key, Row] = {("order", row["order_id"]): row}
-        if pg.one_order_per_key:
-            keys["key", row["user_id"], row["idempotency_key"]] = row
-        if (yield from pg.insert(tx, keys)):
+        if (yield from pg.insert(tx, dict.fromkeys(_keys(pg, row), row))):
             written.append(row)
         elif not pg.conflicts_are_left_alone:
             raise asyncpg.UniqueViolationError("duplicate key value violates unique constraint")
     return written
 
 
-def insert_duplicates(pg: PostgresModel, tx: Transaction, *columns: Any) -> Steps:
+def insert_duplicates(pg: PostgresModel, tx: Transaction, *columns: str) -> Steps:
     """Failed orders hold no key, so only their ids can stand already."""
     for row in _rows(columns[:-1], state="failed", reason=columns[-1]):
         yield from pg.insert(tx, {("order", row["order_id"]): row})
@@ -98,8 +104,13 @@ def cancel_orders(
 
 
 def find_orders(pg: PostgresModel, tx: Transaction, ids: list[str]) -> Steps:
+    """What is no id the driver refuses, before it asks."""
+    return _find(pg, tx, dict.fromkeys(_uuids(ids)))
+
+
+def _find(pg: PostgresModel, tx: Transaction, ids: Iterable[str]) -> Steps:
     yield from ()
-    return [row for order_id in dict.fromkeys(_uuids(ids)) if (row := pg.see(tx, ("order", order_id)))]
+    return [row for order_id in ids if (row := pg.see(tx, ("order", order_id)))]
 
 
 def find_originals(pg: PostgresModel, tx: Transaction, users: list[str], keys: list[str]) -> Steps:
@@ -153,12 +164,25 @@ def _count(sale: Row, units: int) -> Row:
     return {**sale, "sold": sold}
 
 
-def _rows(columns: Sequence[Sequence[Any]], **rest: Any) -> list[Row]:
-    names = ("order_id", "product_id", "epoch", "user_id", "quantity", "idempotency_key", "accepted_us")
-    ids, *others, ms, seq = columns
-    cells = zip(_uuids(ids), *others, strict=True)
-    rows = [dict(zip(names, row, strict=True)) for row in cells]
-    return [{**row, "place": place, **rest} for row, place in zip(rows, zip(ms, seq, strict=True), strict=True)]
+def _keys(pg: PostgresModel, row: Row) -> list[Key]:
+    """What no other order may have."""
+    own: list[Key] = [("order", row["order_id"])]
+    return [*own, ("key", row["user_id"], row["idempotency_key"])] if pg.one_order_per_key else own
+
+
+def _rows(columns: Sequence[str], **rest: Any) -> list[Row]:
+    """Orders from their columns, each a text with a line for each order."""
+    rows: list[Row] = []
+    for order_id, product_id, *cells in zip(*(column.split("\n") for column in columns), strict=True):
+        epoch, user_id, quantity, key, accepted_us, ms, seq = cells
+        try:
+            order_id = str(uuid.UUID(order_id))
+        except ValueError as error:
+            raise asyncpg.InvalidTextRepresentationError(str(error)) from None
+        row = {"order_id": order_id, "product_id": product_id, "epoch": int(epoch), "user_id": user_id}
+        row |= {"quantity": int(quantity), "idempotency_key": key, "accepted_us": int(accepted_us)}
+        rows.append({**row, "place": (int(ms), int(seq)), **rest})
+    return rows
 
 
 def _uuids(ids: Iterable[str]) -> list[str]:
@@ -178,6 +202,7 @@ QUERIES: dict[str, Callable[..., Steps]] = {
         lock_sales,
         insert_sale,
         close_sale,
+        insert_new_orders,
         insert_orders,
         insert_duplicates,
         fail_orders,

@@ -115,14 +115,15 @@ def tell(rows: list[dict[str, Any]], query: str) -> list[Any]:
     return cells if query == "lock_sales" else sorted(cells)
 
 
-def orders(die: random.Random) -> list[list[Any]]:
+def orders(die: random.Random) -> list[str]:
     """Columns of some orders; ids and keys meet often."""
     ids = die.sample(IDS, die.randint(1, 3))
     sale = die.choice(SALES)
     keys = [f"key-{die.randrange(4)}" for _ in ids]
     times, places = [1_795_000_000_000_000 + i for i in range(len(ids))], [die.randrange(9) for _ in ids]
     some = [sale[0]] * len(ids), [sale[1]] * len(ids), ["ann"] * len(ids), [die.randint(1, 3) for _ in ids]
-    return [ids, *some, keys, times, places, [0] * len(ids)]
+    columns = (ids, *some, keys, times, places, [0] * len(ids))
+    return ["\n".join(map(str, column)) for column in columns]
 
 
 def statement(die: random.Random, own: list[str]) -> tuple[str, tuple[Any, ...]]:
@@ -138,6 +139,7 @@ def statement(die: random.Random, own: list[str]) -> tuple[str, tuple[Any, ...]]
         "lock_sales": tuple(sales),
         "insert_sale": (*sale, 5, 0, 1_795_000_000_000_000),
         "close_sale": (*sale, die.randint(-1, 3), 0),
+        "insert_new_orders": tuple(orders(die)),
         "insert_orders": tuple(orders(die)),
         "insert_duplicates": (*orders(die), "duplicate: again"),
         "fail_orders": (own, "oversold: none left"),

@@ -57,6 +57,29 @@ async def test_every_accepted_order_becomes_one_row(workshop: Workshop) -> None:
     assert await balanced(workshop)
 
 
+@pytest.mark.parametrize(
+    "name", ["NULL", '"', "\\", "{a,b}", "'; --", "a b", " ", "\u2028", "\u00a0", "\U0001f3ae", "\\n"]
+)
+async def test_names_of_every_form_are_written_as_they_are(workshop: Workshop, name: str) -> None:
+    await open_sale(workshop, 5, product=name)
+    for i, user in enumerate((name, "ann", name * 2)):
+        await place(workshop, f"{i}-,{{}}NULL'", product=name, user=user)
+    assert await workshop.work() == 4
+    written = [(row["product_id"], row["user_id"], row["idempotency_key"]) for row in await workshop.rows()]
+    assert written == [(name, user, f"{i}-,{{}}NULL'") for i, user in enumerate((name, "ann", name * 2))]
+
+
+async def test_new_orders_beside_one_that_has_a_row_are_written_with_it(workshop: Workshop) -> None:
+    await open_sale(workshop, 10)
+    again = await place(workshop, "again")
+    (opening, known) = await workshop.read("one")
+    await orders.handle(workshop.context, placed([opening, known]))
+    news = [await place(workshop, f"new-{i}") for i in range(3)]
+    assert await workshop.work([opening, known, *await workshop.read()]) == 5
+    assert [str(row["order_id"]) for row in await workshop.rows()] == [again, *news]
+    assert await balanced(workshop)
+
+
 async def test_an_entry_delivered_twice_makes_one_row(workshop: Workshop) -> None:
     await open_sale(workshop, 10)
     await place(workshop, "key")
