@@ -1,5 +1,6 @@
-"""`python -m bench`: a bounded run that measures, and proves. Ends with 1 when the proof fails or
-something does not come up, never because of time.
+"""`python -m bench`: a bounded run that measures, and proves.
+
+It ends with 1 when the proof fails or something does not come up, never because of time.
 
 python -m bench              all six targets, below eight minutes
 python -m bench --quick      the ratios in under 45 seconds, for CI

@@ -112,7 +112,7 @@ def measure_closed(
         statuses=count_statuses(record.rows),
         cpu_us=cpu_us(before, settled.cpu_s, len(right)),
         generator_us=record.cpu_s * MICROSECONDS / max(1, len(record.rows)),
-        generator_share=record.cpu_s / (job.warm_s + job.seconds),
+        generator_share=generator_share(job, record),
         redis_commands=commands / max(1, len(right)),
         drain_s=settled.moment - max((row.done for row in record.rows), default=settled.moment),
         proof=None if system.kind == "bare" else prove(sale, record, settled),
@@ -149,7 +149,7 @@ def measure_open(
         accepts_sent=from_sent("accepted"),
         refusals_sent=from_sent("diverted"),
         late=latency(record.late),
-        generator_share=record.cpu_s / (job.warm_s + job.seconds),
+        generator_share=generator_share(job, record),
         priority=record.priority,
         statuses=count_statuses(record.rows),
         proof=prove(sale, record, settled),
@@ -226,6 +226,12 @@ def prove(sale: Sale, record: Record, settled: Settled) -> Proof:
     proof = judge(sale.name, sale.stock * sale.products - len(sale.known), answers, fresh)
     sale.known.update(fresh or ())
     return msgspec.structs.replace(proof, faults=proof.faults + settled.unbalanced)
+
+
+def generator_share(job: Job, record: Record) -> float:
+    """How much of its core the generator used, from the first request to the last answer: that may come late."""
+    last = max((row.done for row in record.rows), default=record.end)
+    return record.cpu_s / (job.warm_s + max(last, record.end) - record.begin)
 
 
 def cpu_us(before: dict[str, float], after: dict[str, float], answers: int) -> dict[str, float]:

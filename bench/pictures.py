@@ -104,9 +104,9 @@ def _load(report: Report, figure: Figure) -> None:
     upper.set_title("Throughput and latency against offered load, open model", loc="left")
     upper.set_ylim(0, 1.25 * max(run.accepted_per_s for run in report.curve))
     upper.legend(frameon=False, fontsize=8)
-    for name, style in (("p50", "o-"), ("p99", "s-"), ("p999", "^-")):
-        times = [getattr(run.accepts, f"{name}_ms") for run in report.curve]
-        lower.plot(offered, times, style, label=name.replace("999", "99.9"), color=OURS, markersize=3, alpha=0.8)
+    for name, label, colour in (("p50_ms", "p50", "#5eead4"), ("p99_ms", "p99", OURS), ("p999_ms", "p99.9", "#134e4a")):
+        times = [getattr(run.accepts, name) for run in report.curve]
+        lower.plot(offered, times, "o-", label=label, color=colour, markersize=3)
     lower.plot(offered, [run.late.p99_ms for run in report.curve], "x:", color=NOISE, label="generator late, p99")
     _logarithmic(lower)
     lower.set_ylabel("ms, from the due moment")
@@ -136,7 +136,7 @@ def _drain(report: Report, figure: Figure) -> None:
     axes = figure.add_subplot()
     for drain in report.drains:
         seconds = [moment for moment, _, _ in drain.timeline]
-        for name, place, colour in (("accepted", 1, OURS), ("in Postgres", 2, ROLE_COLOURS["postgres"])):
+        for name, place, colour in (("accepted", 1, OURS), ("in Postgres", 2, BASELINE)):
             label = name if drain.round == 0 else None
             axes.plot(seconds, [point[place] for point in drain.timeline], color=colour, label=label)
     axes.set_xlabel("seconds since the first accept")
@@ -153,7 +153,7 @@ def _scale(report: Report, figure: Figure) -> None:
     _stack(left, scale.runs, [(name, connections) for name in scale.flat], scale.flat)
     for place, name in enumerate(scale.flat):
         costs = [cost(run) for run in runs_of(scale.runs, name, connections)]
-        left.plot(costs, [place] * len(costs), **DOTS)
+        left.plot(costs, [place + 0.38] * len(costs), **DOTS)
     left.set_xlabel("CPU microseconds per order")
     for place, name in enumerate(scale.wide):
         speeds = rates(scale.runs, name, connections)
@@ -188,7 +188,7 @@ def _logarithmic(axes: Axes) -> None:
 
 
 def _legend_below(axes: Axes, columns: int) -> None:
-    axes.legend(frameon=False, ncols=columns, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.12))
+    axes.legend(frameon=False, ncols=columns, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.15))
 
 
 def _nines(percent: float) -> float:

@@ -23,7 +23,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int = 5
     connections: tuple[int, ...] = (64, 256)
     subjects: tuple[Subject, ...] = ("bare", "ours", "sold_out", "empty_bucket", "baseline", "base")
-    closed_s: float = 1.2
+    closed_s: float = 1.5
     sold_out_stock: int = 100
 
     # Target 4: rounds of idle control, half the limit, and twice the limit; then the curve, as shares of the limit.

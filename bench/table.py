@@ -178,7 +178,7 @@ def scale_rows(report: Report, names: Sequence[str]) -> Rows:
     runs = report.scale.runs
     rows: Rows = [("with", "orders/s", "lowest..highest", "rate to first", *ALL, "sum", "CPU to first")]
     for connections in connections_of(runs):
-        for name in names:
+        for name in (name for name in names if runs_of(runs, name, connections)):
             used = cpu_medians(runs, name, connections)
             rows.append(
                 (

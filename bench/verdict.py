@@ -120,8 +120,10 @@ def _latency(report: Report) -> list[Finding]:
     kept = median([run.accepted_per_s / run.bucket_per_s for run in report.overload])
     what = f"accepts keep {OVERLOAD_SHARE:.0%} of the limit at {_offered(report.overload)} of it"
     found.append(_at_least("4 latency", what, kept, OVERLOAD_SHARE, "{:.0%}"))
-    refused = [run.refusals.p99_ms for run in report.overload]
-    sent = median([run.refusals_sent.p99_ms for run in report.overload])
+    # Where nothing was refused there is no p99 of it, least of all a good one.
+    refusing = [run for run in report.overload if run.refusals.count]
+    refused = [run.refusals.p99_ms for run in refusing]
+    sent = median([run.refusals_sent.p99_ms for run in refusing])
     measured = "{:,.0f} ms, of which " + f"{sent:,.0f} ms after it was sent"
     what = f"refusals below {REFUSED_P99_MS:.0f} ms p99 at {_offered(report.overload)} of the limit"
     found.append(_at_most("4 latency", what, median(refused), REFUSED_P99_MS, measured, there=bool(refused)))

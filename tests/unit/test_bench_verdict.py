@@ -123,6 +123,13 @@ def test_overload_must_keep_the_accepts_and_answer_the_others_soon():
     assert of(report(overload=[opened(9000, 0, accepts=latency([0.051]))]), "4", "refusals").met is False
 
 
+def test_a_round_without_refusals_is_no_proof_that_they_are_fast():
+    silent = opened(9000, 0, refusals=latency([]))
+    assert of(report(overload=[silent]), "4", "refusals").met is None
+    slow = opened(9000, 1, refusals=latency([0.051]))
+    assert of(report(overload=[silent, silent, slow]), "4", "refusals").met is False
+
+
 def test_what_overload_asks_of_the_core_is_worked_out_from_what_answers_cost():
     runs = [run("ours", 1.0, gateway=45.0), run("empty_bucket", 1.0, gateway=20.0)]
     # 9,000 accepts at 65 us and 11,000 refusals at 40 us.
