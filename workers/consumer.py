@@ -83,8 +83,8 @@ async def run_once(context: Context, worker: Worker, deliveries: list[Delivery],
     entries = [Entry(delivery, decode_entry(delivery.fields)) for delivery in deliveries]
     placed: list[Placed] = []
     for entry in entries:
-        ms, _, seq = entry.delivery.entry_id.partition("-")
-        placed += [Placed(int(ms), int(seq), item) for item in entry.commands if not isinstance(item, Poison)]
+        ms, seq = map(int, entry.delivery.entry_id.split("-"))
+        placed += [Placed(ms, seq, item) for item in entry.commands if not isinstance(item, Poison)]
     outcomes = await until_it_works(lambda: handle_apart(context, worker, placed), context, stop)
     if outcomes is None:
         return 0
@@ -170,11 +170,10 @@ def _add(batch: _Batch, entry: Entry, results: list[tuple[Command | Poison, Outc
     index = len(batch.entries)
     batch.entries.append((entry.delivery.entry_id, len(results)))
     for item, outcome in results:
-        if isinstance(outcome, Done):
-            change = _change(index, item, outcome)
-            batch.changes.extend([change] if change else [])
-        else:
+        if not isinstance(outcome, Done):
             batch.dead.append(_dead(index, entry, item, outcome))
+        elif outcome.outcome and isinstance(item, (OrderAccepted, OrderCancelled)):
+            batch.changes.append(_change(index, item, outcome))
     return batch._replace(commands=batch.commands + len(results))
 
 
@@ -194,9 +193,7 @@ async def _settle_batch(context: Context, worker: Worker, batch: _Batch) -> int:
     )
 
 
-def _change(index: int, item: Command | Poison, outcome: Done) -> lua.Outcome | None:
-    if not isinstance(item, (OrderAccepted, OrderCancelled)) or not outcome.outcome:
-        return None
+def _change(index: int, item: OrderAccepted | OrderCancelled, outcome: Done) -> lua.Outcome:
     order, digest = item.order, digest_of(item.order_id)
     return lua.Outcome(
         index, digest, item.order_id, outcome.outcome, order.product_id, order.quantity, order.user_id, outcome.kept
