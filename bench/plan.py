@@ -19,12 +19,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     crowd_connections: int = 500
     crowd_cut: float = 0.01
 
-    # Targets 1 to 3: who is compared with whom, and the units of a sale that is sold out within the warm-up.
+    # Targets 1 to 3: who is compared with whom, and the units of a sale that is sold out before it is measured.
     rounds: int = 5
     connections: tuple[int, ...] = (64, 256)
     subjects: tuple[Subject, ...] = ("bare", "ours", "sold_out", "empty_bucket", "baseline", "base")
     closed_s: float = 1.5
-    sold_out_stock: int = 100
+    sold_out_stock: int = 20
 
     # Target 4: rounds of idle control, half the limit, and twice the limit; then the curve, as shares of the limit.
     latency_rounds: int = 5

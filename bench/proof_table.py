@@ -21,6 +21,7 @@ def proof_rows(report: Report) -> Rows:
 def proofs_by_kind(report: Report) -> dict[str, list[Proof]]:
     """The proofs of all runs, by what the runs were about."""
     kinds: dict[str, list[Proof]] = {"a crowd": [report.crowd.proof] if report.crowd else []}
+    kinds["selling out, before refusals"] = [run.proof for run in report.exhausted if run.proof]
     for run in report.limit:
         kinds.setdefault(NAMES[run.subject], []).extend([run.proof] if run.proof else [])
     kinds["open model"] = [run.proof for run in [*report.half, *report.curve]]

@@ -124,6 +124,8 @@ class Report(msgspec.Struct, kw_only=True):
     notes: list[str] = msgspec.field(default_factory=list[str])
     crowd: Crowd | None = None
     limit: list[Run] = msgspec.field(default_factory=list[Run])
+    # Before each run that is about refusals: the last units, or the last token.
+    exhausted: list[Run] = msgspec.field(default_factory=list[Run])
     idle: list[Latency] = msgspec.field(default_factory=list[Latency])
     half: list[Open] = msgspec.field(default_factory=list[Open])
     curve: list[Open] = msgspec.field(default_factory=list[Open])
@@ -150,4 +152,13 @@ class Report(msgspec.Struct, kw_only=True):
 
     def _runs(self) -> list[Run | Open | Drain | Crowd]:
         crowd = [self.crowd] if self.crowd else []
-        return [*crowd, *self.limit, *self.drains, *self.half, *self.curve, *self.overload, *self.scale.runs]
+        return [
+            *crowd,
+            *self.exhausted,
+            *self.limit,
+            *self.drains,
+            *self.half,
+            *self.curve,
+            *self.overload,
+            *self.scale.runs,
+        ]

@@ -8,17 +8,23 @@ import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
+import asyncpg
+import msgspec
+
 from bench.answers import Wanted
 from bench.base import checked_out, describe_base
 from bench.children import ROOT, StartError
-from bench.measure import Bench, closed_job, measure_closed, new_sale
+from bench.measure import Bench, Sale, closed_job, measure_closed, new_sale
 from bench.plan import Plan
 from bench.report import Subject
+from bench.sale import SaleRefusedError
 from bench.system import System, bare, baseline, flux_gate
 from bench.valkey import forget_baseline
 
 # A bucket that has given its one token away is empty for as long as a bench can take.
 NEXT_TO_NOTHING_PER_S = 0.001
+# How long one buyer may take to buy what there is of a sale that is to be sold out.
+EXHAUST_MAX_S = 10.0
 WANTED: Mapping[str, Wanted] = {"sold_out": "sold_out", "empty_bucket": "diverted"}
 
 
@@ -37,7 +43,10 @@ def measure(bench: Bench, ours: System, base: str) -> None:
             for round_number in range(plan.rounds):
                 for subject in turns(tuple(systems), round_number):
                     bench.step(f"{subject} at {connections} connections, round {round_number + 1} of {plan.rounds}")
-                    _run(bench, systems[subject], subject, connections, round_number)
+                    if subject == "base":
+                        _run_base(bench, systems, connections, round_number)
+                    else:
+                        _run(bench, systems[subject], subject, connections, round_number)
 
 
 def turns(subjects: tuple[Subject, ...], round_number: int) -> tuple[Subject, ...]:
@@ -86,8 +95,11 @@ def start_base(bench: Bench, stack: contextlib.ExitStack, commit: str, repositor
 
 def _run(bench: Bench, system: System, subject: Subject, connections: int, round_number: int) -> None:
     plan = bench.plan
-    stock = plan.sold_out_stock if subject == "sold_out" else 0
-    sale = new_sale(bench, system, f"{subject}-{connections}", stock=stock)
+    sale = new_sale(
+        bench, system, f"{subject}-{connections}", stock=plan.sold_out_stock if subject == "sold_out" else 0
+    )
+    if subject in WANTED:
+        _exhaust(bench, system, sale, plan.sold_out_stock if subject == "sold_out" else 1)
     job = closed_job(bench, system, sale, connections, plan.closed_s)
     wanted = WANTED.get(subject, "accepted")
     bench.report.limit.append(
@@ -95,3 +107,24 @@ def _run(bench: Bench, system: System, subject: Subject, connections: int, round
     )
     if subject == "baseline":
         forget_baseline(system)
+
+
+def _run_base(bench: Bench, systems: dict[Subject, System], connections: int, round_number: int) -> None:
+    """A run of the earlier Flux-Gate. One that fails in it takes no further part: its faults are not ours to wait for."""
+    failed = ""
+    try:
+        _run(bench, systems["base"], "base", connections, round_number)
+    except (SaleRefusedError, asyncpg.PostgresError) as error:
+        failed = str(error)
+    else:
+        proof = bench.report.limit[-1].proof
+        failed = "; ".join(proof.faults) if proof else ""
+    if failed:
+        bench.report.notes.append(f"The earlier revision ({bench.report.base}) took no further part: {failed}")
+        del systems["base"]
+
+
+def _exhaust(bench: Bench, system: System, sale: Sale, orders: int) -> None:
+    """Take what there is to be had, so that every answer after it is a refusal."""
+    job = msgspec.structs.replace(closed_job(bench, system, sale, 1, EXHAUST_MAX_S), warm_s=0.0, count_max=orders)
+    bench.report.exhausted.append(measure_closed(bench, system, sale, job, subject="exhausted", round_number=0))
