@@ -110,7 +110,7 @@ def _run(bench: Bench, system: System, subject: Subject, connections: int, round
 
 
 def _run_base(bench: Bench, systems: dict[Subject, System], connections: int, round_number: int) -> None:
-    """A run of the earlier Flux-Gate. One that fails in it takes no further part: its faults are not ours to wait for."""
+    """A run of the earlier Flux-Gate. One that fails takes no further part: its faults are not ours to wait for."""
     failed = ""
     try:
         _run(bench, systems["base"], "base", connections, round_number)
