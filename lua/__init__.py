@@ -1,6 +1,6 @@
 """Atomic decisions inside Redis: the scripts, the key space, and the only Python that names a key or calls a script."""
 
-from lua.admit import Answer, Limits, Order, Read, Status, Verdict, admit
+from lua.admit import Answer, Batch, Limits, Order, Read, Status, Verdict, admit, decide
 from lua.keys import (
     ANSWERS_PREFIX,
     GROUP_OF_ORDERS,
@@ -12,6 +12,7 @@ from lua.keys import (
 )
 from lua.lanes import LanesDiffer, agree_on_lanes, check_lanes, lanes_in_force
 from lua.meters import forget_meters, publish_meter, read_meters
+from lua.records import accepted_tails, known_tails, tail_of
 from lua.sales import (
     CancelStatus,
     Figures,
@@ -52,6 +53,7 @@ __all__ = [
     "GROUP_OF_ORDERS",
     "PERSISTED",
     "Answer",
+    "Batch",
     "CancelStatus",
     "Client",
     "Dead",
@@ -67,13 +69,16 @@ __all__ = [
     "Snapshot",
     "Status",
     "Verdict",
+    "accepted_tails",
     "admit",
     "agree_on_lanes",
     "cancel",
     "check_lanes",
+    "decide",
     "every_lane",
     "forget_consumers",
     "forget_meters",
+    "known_tails",
     "lane_of",
     "lane_of_order",
     "lanes_in_force",
@@ -94,4 +99,5 @@ __all__ = [
     "shared_secret",
     "snapshot",
     "sum_figures",
+    "tail_of",
 ]

@@ -1,7 +1,8 @@
 #!lua
 -- Decide a batch of waiting requests in one atomic step: orders first, then reads.
 --
--- An order is decided in this order: replay of its key, sale, backlog, token bucket, limit per buyer, stock. An accept
+-- An order is decided in this order: replay of its key, sale, backlog, token bucket, nothing left at all, limit per
+-- buyer, too little left. That nothing is left comes first, because gateways say it from memory. An accept
 -- takes the units, writes the order record and appends the order to the outbox; there is no state in between.
 -- Replays, mismatches and orders that no sale could take cost no token; refusals leave their key unused.
 --
@@ -15,19 +16,23 @@
 --   then 1 per status read: order record (string), found by the order id
 -- ARGV
 --   1   channel          events are published here
---   2   refill           nano-tokens per microsecond that the bucket gains
---   3   capacity         nano-tokens that the bucket holds
---   4   client_refill    the same of each client's bucket
---   5   client_capacity
---   6   backlog_max      commands that may wait in the outbox
---   7   product_count
---   8   client_count
---   9   order_count
---   10  status_count
---   11  read_count       reads in all, status reads first
---   then 6 per order: product index, client index (0: none), quantity, buyer, order id, payload
---   then 2 per read:  product index (0: none), client index (0: none)
--- Returns, two values per order and then per read, and last the bucket's wait_us and its whole tokens
+--   2   gates            channel on which the gateway processes hear of accepted orders
+--   3   refill           nano-tokens per microsecond that the bucket gains
+--   4   capacity         nano-tokens that the bucket holds
+--   5   client_refill    the same of each client's bucket
+--   6   client_capacity
+--   7   backlog_max      commands that may wait in the outbox
+--   8   product_count
+--   9   client_count
+--   10  order_count
+--   11  status_count
+--   12  read_count       reads in all, status reads first
+--   13  diverted         orders that the caller refused from memory since its last call, for the figures
+--   14  sold_out         the same of those that found everything sold
+--   15  requests         a flat array in MessagePack, which costs half of as many arguments:
+--                        6 per order: product index, client index (0: none), quantity, buyer, order id, payload
+--                        then 2 per read: product index (0: none), client index (0: none)
+-- Returns, two values per order and then per read
 --   1   ACCEPTED         0
 --   2   REPLAYED         id of the order that the key already made
 --   3   MISMATCH         0: the key belongs to another request
@@ -39,6 +44,7 @@
 --   9   BACKLOGGED       commands waiting
 --   10  FOUND            order record; or "left:total" of the product; or 0 for a read that only wants a token
 --   11  ABSENT           0: no record of that order
+-- and last, per product: units left, or -1 where no sale is ready; then the bucket's wait_us and its whole tokens
 -- Why atomic: stock, key, bucket and outbox must never disagree, whichever process dies at whichever moment.
 -- Everything is checked, types included, before the first write; nothing after it can fail.
 
@@ -50,21 +56,25 @@ local bucket = KEYS[1]
 local outbox = KEYS[2]
 local figures = KEYS[3]
 local channel = ARGV[1]
-local refill = tonumber(ARGV[2])
-local capacity = tonumber(ARGV[3])
-local client_refill = tonumber(ARGV[4])
-local client_capacity = tonumber(ARGV[5])
-local backlog_max = tonumber(ARGV[6])
-local product_count = tonumber(ARGV[7])
-local client_count = tonumber(ARGV[8])
-local order_count = tonumber(ARGV[9])
-local status_count = tonumber(ARGV[10])
-local read_count = tonumber(ARGV[11])
+local gates = ARGV[2]
+local refill = tonumber(ARGV[3])
+local capacity = tonumber(ARGV[4])
+local client_refill = tonumber(ARGV[5])
+local client_capacity = tonumber(ARGV[6])
+local backlog_max = tonumber(ARGV[7])
+local product_count = tonumber(ARGV[8])
+local client_count = tonumber(ARGV[9])
+local order_count = tonumber(ARGV[10])
+local status_count = tonumber(ARGV[11])
+local read_count = tonumber(ARGV[12])
+local diverted = tonumber(ARGV[13])
+local sold_out = tonumber(ARGV[14])
+local requests = cmsgpack.unpack(ARGV[15])
 
-local FIXED_KEYS, FIXED_ARGV, PER_PRODUCT, PER_ORDER = 3, 11, 3, 6
+local FIXED_KEYS, PER_PRODUCT, PER_ORDER, PER_READ = 3, 3, 6, 2
 local clients_from = FIXED_KEYS + PER_PRODUCT * product_count
 local records_from = clients_from + client_count
-local reads_from = FIXED_ARGV + PER_ORDER * order_count
+local reads_from = PER_ORDER * order_count
 
 local clock = redis.call('TIME')
 local now_us = clock[1] * 1000000 + clock[2]
@@ -103,11 +113,11 @@ end
 -- 2. Decide, in memory.
 local watched = redis.call('PUBSUB', 'NUMSUB', channel)[2] > 0
 local results = {}
-local counts = {}
+local counts = {diverted = diverted, sold_out = sold_out}
 local charged = {}
 local written = {}
-local new_keys = {}
 local appended = {'kind', 'orders', 'at', now}
+local accepted_ids = {}
 local accepted_orders = {}
 
 local function answer(name, status, detail)
@@ -145,12 +155,11 @@ end
 
 local fresh = {}
 for i = 1, order_count do
-    local at = FIXED_ARGV + PER_ORDER * (i - 1)
-    local sale = sales[tonumber(ARGV[at + 1])]
-    local quantity = tonumber(ARGV[at + 3])
-    local buyer = ARGV[at + 4]
-    local order_id = ARGV[at + 5]
-    local payload = ARGV[at + 6]
+    local at = PER_ORDER * (i - 1)
+    local sale = sales[requests[at + 1]]
+    local quantity = requests[at + 3]
+    local order_id = requests[at + 5]
+    local payload = requests[at + 6]
     local record_key = KEYS[records_from + i]
     local record = fresh[record_key] or records[i]
     local wait
@@ -167,10 +176,12 @@ for i = 1, order_count do
     elseif backlog >= backlog_max then
         answer('backlogged', 9, backlog)
     else
-        wait = take_token(tonumber(ARGV[at + 2]))
+        wait = take_token(requests[at + 2])
         if wait > 0 then
             answer('diverted', 4, wait)
-        elseif sale.limit > 0 and bought_by(sale, buyer) + quantity > sale.limit then
+        elseif sale.left == 0 then
+            answer('sold_out', 6, 0)
+        elseif sale.limit > 0 and bought_by(sale, requests[at + 4]) + quantity > sale.limit then
             answer('limited', 5, sale.limit)
         elseif sale.left < quantity then
             answer('sold_out', 6, sale.left)
@@ -180,15 +191,16 @@ for i = 1, order_count do
             sale.left = sale.left - quantity
             sale.taken = sale.taken + quantity
             if sale.limit > 0 then
+                local buyer = requests[at + 4]
                 sale.bought[buyer] = sale.bought[buyer] + quantity
                 sale.changed = sale.changed or {}
                 sale.changed[buyer] = true
             end
             record = 'a' .. order_id .. now .. sale.epoch .. payload
             fresh[record_key] = record
-            new_keys[#new_keys + 1] = record_key
             written[#written + 1] = record_key
             written[#written + 1] = record
+            accepted_ids[#accepted_ids + 1] = order_id
             appended[#appended + 1] = order_id
             appended[#appended + 1] = sale.epoch .. payload
             if watched then
@@ -199,12 +211,16 @@ for i = 1, order_count do
 end
 
 for i = 1, read_count do
-    local sale = sales[tonumber(ARGV[reads_from + 2 * i - 1])]
-    local wait = take_token(tonumber(ARGV[reads_from + 2 * i]))
+    local at = reads_from + PER_READ * (i - 1)
+    local sale = sales[requests[at + 1]]
+    local wait = take_token(requests[at + 2])
     if wait > 0 then
         answer('diverted', 4, wait)
     elseif i <= status_count then
         local record = records[order_count + i]
+        if record and record_state(record, KEYS[records_from + order_count + i]) == 'p' then
+            record = 'p' .. string.sub(record, 2)
+        end
         answer('read', record and 10 or 11, record or 0)
     elseif not sale then
         answer('read', 10, 0)
@@ -217,12 +233,11 @@ for i = 1, read_count do
     end
 end
 
--- MGET takes a key of another type for none, and MSET would replace it.
-if #new_keys > 0 and redis.call('EXISTS', unpack(new_keys)) > 0 then
+-- 3. Write. The first one finds out whether the keys of the new records are free, because MGET takes a key of another
+-- type for none; it writes all or nothing. From there on nothing can fail.
+if #written > 0 and redis.call('MSETNX', unpack(written)) == 0 then
     return redis.error_reply('WRONGTYPE the key of an order record holds something else')
 end
-
--- 3. Write. From here on nothing can fail.
 local events = {}
 for p = 1, product_count do
     local sale = sales[p]
@@ -236,9 +251,9 @@ for p = 1, product_count do
     end
 end
 if #written > 0 then
-    redis.call('MSET', unpack(written))
     redis.call('XADD', outbox, '*', unpack(appended))
-    redis.call('HINCRBY', figures, 'backlog', #written / 2)
+    redis.call('HINCRBY', figures, 'backlog', #accepted_ids)
+    redis.call('PUBLISH', gates, 'a' .. table.concat(accepted_ids))
 end
 if charged.lane then
     redis.call('HSET', bucket, 'level', string.format('%.0f', level), 'at_us', now)
@@ -252,12 +267,17 @@ for c = 1, client_count do
     end
 end
 for name, count in pairs(counts) do
-    redis.call('HINCRBY', figures, name, count)
+    if count > 0 then
+        redis.call('HINCRBY', figures, name, count)
+    end
 end
 if watched and #events > 0 then
     redis.call('PUBLISH', channel, table.concat(events, '\n') .. '\n' .. table.concat(accepted_orders, '\n'))
 end
 
+for p = 1, product_count do
+    results[#results + 1] = sales[p].ready and sales[p].left or -1
+end
 results[#results + 1] = wait_us(level, refill)
 results[#results + 1] = math.floor(level / TOKEN)
 return results

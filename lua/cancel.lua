@@ -10,9 +10,10 @@
 --   6  buyers   hash    units by buyer
 -- ARGV
 --   1  channel   events are published here
---   2  order_id  the order to cancel
---   3  quantity  units of the order
---   4  buyer     who ordered
+--   2  gates     channel on which the gateway processes hear what can be had again
+--   3  order_id  the order to cancel
+--   4  quantity  units of the order
+--   5  buyer     who ordered
 -- Returns two values, status and detail
 --   1  CANCELLED  1 when this call did it, 0 when it was cancelled before
 --   2  FORBIDDEN  the state that forbids it: d delivered, e failed
@@ -29,9 +30,10 @@ local sale = KEYS[4]
 local stock = KEYS[5]
 local buyers = KEYS[6]
 local channel = ARGV[1]
-local order_id = ARGV[2]
-local quantity = ARGV[3]
-local buyer = ARGV[4]
+local gates = ARGV[2]
+local order_id = ARGV[3]
+local quantity = ARGV[4]
+local buyer = ARGV[5]
 
 local found = redis.call('GET', record)
 if not found or record_order_id(found) ~= order_id then
@@ -61,6 +63,7 @@ if live then
     if bought then
         redis.call('HSET', buyers, buyer, math.max(0, bought - tonumber(quantity)))
     end
+    redis.call('PUBLISH', gates, 's' .. current[3])
     redis.call('PUBLISH', channel, string.format('inventory\t%.0f\t%s\t%s', left + quantity, current[2], current[3]))
 end
 redis.call('XADD', outbox, '*', 'kind', 'cancelled', 'at', digits(clock[1] * 1000000 + clock[2]),

@@ -14,10 +14,11 @@
 --   7  lanes    string  how many lanes there are
 -- ARGV
 --   1  channel   events are published here
---   2  product   product id
---   3  total     units to sell
---   4  limit     units that one buyer may have; 0: any number
---   5  count     the number of lanes that made this one the product's
+--   2  gates     channel on which the gateway processes hear what can be had again
+--   3  product   product id
+--   4  total     units to sell
+--   5  limit     units that one buyer may have; 0: any number
+--   6  count     the number of lanes that made this one the product's
 -- Returns the epoch of the new sale; 0, and nothing is opened, where there is another number of lanes
 -- Why atomic: no order may meet the new stock with the old epoch, or the other way round.
 
@@ -32,10 +33,11 @@ local figures = KEYS[5]
 local sales = KEYS[6]
 local lanes = KEYS[7]
 local channel = ARGV[1]
-local product = ARGV[2]
-local total = ARGV[3]
-local limit = ARGV[4]
-local count = ARGV[5]
+local gates = ARGV[2]
+local product = ARGV[3]
+local total = ARGV[4]
+local limit = ARGV[5]
+local count = ARGV[6]
 
 local agreed = redis.call('GET', lanes)
 if agreed and agreed ~= count then
@@ -67,5 +69,6 @@ redis.call('XADD', outbox, '*', 'kind', 'opened', 'at', digits(now_us), 'sale', 
     epoch, total, limit, old_epoch, old_left, old_returned, product,
 }, ':'))
 redis.call('HINCRBY', figures, 'backlog', 1)
+redis.call('PUBLISH', gates, 's' .. product)
 redis.call('PUBLISH', channel, 'inventory\t' .. total .. '\t' .. total .. '\t' .. product)
 return epoch

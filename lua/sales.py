@@ -64,7 +64,7 @@ async def open_sale(client: Client, keys: LaneKeys, product_id: str, total: int,
     """
     sale, stock, buyers = keys.product(product_digest(product_id))
     every = [sale, stock, buyers, keys.outbox, keys.figures, keys.sales, keys.lanes]
-    epoch = int(await call(client, "open_sale", every, [keys.events, product_id, total, limit, keys.count]))
+    epoch = int(await call(client, "open_sale", every, [keys.events, keys.gates, product_id, total, limit, keys.count]))
     if not epoch:
         raise LanesDiffer(keys.count, await lanes_in_force(client) or keys.count)
     return epoch
@@ -75,7 +75,7 @@ async def cancel(
 ) -> tuple[CancelStatus, Any]:
     """Cancel the order with this record. Gives the status and the detail that the script's header tells."""
     every = [keys.outbox, keys.figures, keys.order(digest), *keys.product(product_digest(product_id))]
-    status, detail = await call(client, "cancel", every, [keys.events, order_id, quantity, buyer])
+    status, detail = await call(client, "cancel", every, [keys.events, keys.gates, order_id, quantity, buyer])
     return CancelStatus(status), detail
 
 
@@ -166,6 +166,8 @@ async def restore_records(client: Client, keys: LaneKeys, records: dict[str, byt
     One that exists meanwhile is younger, and stays as it is. When the time has passed, nothing is kept.
     """
     async with cast(Any, client).pipeline(transaction=False) as pipe:
+        # Whoever refuses from memory hears first that these keys have orders again.
+        pipe.publish(keys.gates, b"a" + b"".join(record[1:37] for record in records.values()))
         for digest, record in records.items():
             pipe.set(keys.order(digest), record, nx=True, pxat=until_ms)
         await pipe.execute()

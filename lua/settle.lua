@@ -14,13 +14,14 @@
 --   then 1 per other outcome:   order record (string)
 -- ARGV
 --   1  channel        events are published here
---   2  group          consumer group of the worker
---   3  ttl_ms         milliseconds that a settled record is kept
---   4  product_count
---   5  entry_count
---   6  outcome_count
---   7  dead_count
---   8  persisted_orders  one msgpack list, 3 per persisted order: entry index, 'a' and the order id, product index
+--   2  gates          channel on which the gateway processes hear what can be had again
+--   3  group          consumer group of the worker
+--   4  ttl_ms         milliseconds that a settled record is kept
+--   5  product_count
+--   6  entry_count
+--   7  outcome_count
+--   8  dead_count
+--   9  persisted_orders  one msgpack list, 3 per persisted order: entry index, 'a' and the order id, product index
 --   then 2 per entry:           entry id, commands in it
 --   then 7 per other outcome:   entry index, order id, outcome, product index, quantity, buyer, record to keep or ""
 --        outcome: x cancellation told to Postgres, e failed and its units go back, o failed without units
@@ -35,15 +36,16 @@ local outbox = KEYS[1]
 local dead = KEYS[2]
 local figures = KEYS[3]
 local channel = ARGV[1]
-local group = ARGV[2]
-local ttl_ms = ARGV[3]
-local product_count = tonumber(ARGV[4])
-local entry_count = tonumber(ARGV[5])
-local outcome_count = tonumber(ARGV[6])
-local dead_count = tonumber(ARGV[7])
-local persisted_orders = cmsgpack.unpack(ARGV[8])
+local gates = ARGV[2]
+local group = ARGV[3]
+local ttl_ms = ARGV[4]
+local product_count = tonumber(ARGV[5])
+local entry_count = tonumber(ARGV[6])
+local outcome_count = tonumber(ARGV[7])
+local dead_count = tonumber(ARGV[8])
+local persisted_orders = cmsgpack.unpack(ARGV[9])
 
-local FIXED_KEYS, FIXED_ARGV, PER_PRODUCT, PER_ENTRY, PER_PERSISTED, PER_OUTCOME, PER_DEAD = 3, 8, 3, 2, 3, 7, 6
+local FIXED_KEYS, FIXED_ARGV, PER_PRODUCT, PER_ENTRY, PER_PERSISTED, PER_OUTCOME, PER_DEAD = 3, 9, 3, 2, 3, 7, 6
 local persisted_count = #persisted_orders / PER_PERSISTED
 local records_from = FIXED_KEYS + PER_PRODUCT * product_count
 local others_from = records_from + persisted_count
@@ -166,6 +168,7 @@ end
 for p = 1, product_count do
     local sale = sales[p]
     if sale.returned > 0 then
+        redis.call('PUBLISH', gates, 's' .. sale.product)
         events[#events + 1] = string.format('inventory\t%.0f\t%s\t%s', sale.left, sale.total, sale.product)
     end
 end

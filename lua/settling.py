@@ -78,7 +78,7 @@ async def settle(
         every += keys.product(product_digest(product_id))
     counts = [len(products), len(entries), len(of_others), len(dead)]
     # Packed in one piece: every argument of its own costs the driver, the wire and Redis a string.
-    args: list[Any] = [keys.events, group, ttl_s * 1000, *counts, msgspec.msgpack.encode(persisted)]
+    args: list[Any] = [keys.events, keys.gates, group, ttl_s * 1000, *counts, msgspec.msgpack.encode(persisted)]
     for entry in entries:
         args += entry
     args += others

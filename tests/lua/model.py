@@ -90,6 +90,8 @@ class Model:
             return Status.NOT_READY, 0
         if waiting + len(accepted) >= self.backlog_max:
             return Status.BACKLOGGED, waiting + len(accepted)
+        if sale.left == 0:
+            return Status.SOLD_OUT, 0
         had = sale.bought.get(order.buyer, 0)
         if sale.limit and had + order.quantity > sale.limit:
             return Status.LIMIT_REACHED, sale.limit

@@ -136,6 +136,9 @@ class Pipeline:
     def expire(self, *_: Any) -> None:
         """The end of a stream of answers."""
 
+    def publish(self, *_: Any) -> None:
+        """News for gateway processes; there are none here."""
+
     async def execute(self, raise_on_error: bool = True) -> list[Any]:
         results: list[Any] = await self._ask(lambda: [_attempt(command) for command in self._commands])
         for number, result in enumerate(results, 1):

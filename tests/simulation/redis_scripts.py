@@ -6,7 +6,7 @@ Left out is what the workers never meet: token buckets, reads, figures other tha
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import msgspec
+from msgspec import msgpack
 
 from contract.messages import decode_record
 from lua.scripts import script_sha
@@ -30,16 +30,18 @@ class Sale(NamedTuple):
 def admit(redis: RedisModel, keys: list[str], argv: list[bytes]) -> list[Any]:
     """Decide orders; the tokens never run out here."""
     _, outbox, figures = keys[:3]
-    backlog_max = int(argv[5])
-    product_count, client_count, order_count = (int(value) for value in argv[6:9])
+    backlog_max = int(argv[6])
+    product_count, client_count, order_count = (int(value) for value in argv[7:10])
+    requests: list[Any] = msgpack.decode(argv[14])
     products = [Sale(*keys[3 + 3 * p : 6 + 3 * p]) for p in range(product_count)]
     records = keys[3 + 3 * product_count + client_count :]
     now = b"%016d" % redis.now_us
     appended: dict[bytes, bytes] = {}
     answers: list[Any] = []
     for i in range(order_count):
-        product, _, quantity, buyer, order_id, payload = argv[11 + 6 * i : 17 + 6 * i]
-        sale, units = products[int(product) - 1], int(quantity)
+        product, _, units, *texts = requests[6 * i : 6 * i + 6]
+        buyer, order_id, payload = (text.encode() for text in texts)
+        sale = products[product - 1]
         found, stock, record = redis.fields(sale.sale), redis.get(sale.stock), redis.get(records[i])
         backlog, limit = _backlog(redis, figures) + len(appended), int(found.get(b"limit", 0))
         bought = int(redis.fields(sale.buyers).get(buyer, 0))
@@ -51,6 +53,8 @@ def admit(redis: RedisModel, keys: list[str], argv: list[bytes]) -> list[Any]:
             answers += (NOT_READY, 0)
         elif backlog >= backlog_max:
             answers += (BACKLOGGED, backlog)
+        elif int(stock) == 0:
+            answers += (SOLD_OUT, 0)
         elif limit and bought + units > limit:
             answers += (LIMIT_REACHED, limit)
         elif int(stock) < units:
@@ -68,13 +72,13 @@ def admit(redis: RedisModel, keys: list[str], argv: list[bytes]) -> list[Any]:
     if appended:
         redis.xadd(outbox, {b"kind": b"orders", b"at": now, **appended})
         redis.add(figures, b"backlog", len(appended))
-    return [*answers, 0, 0]
+    return [*answers, *[0] * product_count, 0, 0]
 
 
 def open_sale(redis: RedisModel, keys: list[str], argv: list[bytes]) -> bytes:
     """Open a sale, and close the one before."""
     sale, stock, buyers, outbox, figures, sales, lanes = keys
-    _, product, total, limit, count = argv
+    _, _, product, total, limit, count = argv
     old = redis.fields(sale)
     old_epoch = old.get(b"epoch") or redis.fields(sales).get(product) or b"0"
     old_left = redis.get(stock) if old else None
@@ -96,7 +100,7 @@ def open_sale(redis: RedisModel, keys: list[str], argv: list[bytes]) -> bytes:
 def cancel(redis: RedisModel, keys: list[str], argv: list[bytes]) -> list[Any]:
     """Cancel an order, once."""
     outbox, figures, record, *product = keys
-    _, order_id, quantity, buyer = argv
+    _, _, order_id, quantity, buyer = argv
     found = redis.get(record)
     if found is None or found[PLACE] != order_id:
         return [3, 0]
@@ -116,11 +120,11 @@ def cancel(redis: RedisModel, keys: list[str], argv: list[bytes]) -> list[Any]:
 def settle(redis: RedisModel, keys: list[str], argv: list[bytes], *, fenced: bool = True) -> int:
     """Settle entries. Without its fences it gives units back although the entry has gone, whatever the record says."""
     outbox, dead, figures = keys[:3]
-    group, ttl_ms = argv[1].decode(), int(argv[2])
-    product_count, entry_count, outcome_count, dead_count = (int(value) for value in argv[3:7])
+    group, ttl_ms = argv[2].decode(), int(argv[3])
+    product_count, entry_count, outcome_count, dead_count = (int(value) for value in argv[4:8])
     products = [Sale(*keys[3 + 3 * p : 6 + 3 * p]) for p in range(product_count)]
     records = iter(keys[3 + 3 * product_count :])
-    rest = iter(argv[8:])
+    rest = iter(argv[9:])
     stream = redis.stream(outbox) or Stream()
     entries = [_take(rest, 2) for _ in range(entry_count)]
     backlog, mine = _backlog(redis, figures), set[int]()
@@ -135,7 +139,7 @@ def settle(redis: RedisModel, keys: list[str], argv: list[bytes], *, fenced: boo
     settled = len(mine)
     if not fenced:
         mine = set(range(1, entry_count + 1))
-    persisted: list[Any] = msgspec.msgpack.decode(argv[7])
+    persisted: list[Any] = msgpack.decode(argv[8])
     for index, stands in zip(persisted[::3], persisted[1::3], strict=True):
         key = next(records)
         record = redis.get(key)
