@@ -100,6 +100,7 @@ class Record(NamedTuple):
 
 
 _EPOCH_DIGITS = 16
+_IDENTIFIER = re.compile(r"[^\x00-\x1f\x7f-\x9f]*")
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Order)
 _identifiers, _key = re.compile(_IDENTIFIER), re.compile(_KEY)
@@ -111,6 +112,19 @@ STATES = {"a": "accepted", "p": "persisted", "d": "fulfilled", "x": "cancelled",
 def encode_order(order: Order) -> bytes:
     """The payload of an order: its fingerprint, its form in the record, and its form in the outbox."""
     return _encoder.encode(order)
+
+
+def encode_payload(product_id: str, user_id: str, quantity: int, idempotency_key: str) -> bytes:
+    """The payload of an order whose parts have been checked; the same bytes, without the object."""
+    return _encoder.encode((product_id, user_id, quantity, idempotency_key))
+
+
+def is_identifier(text: str) -> bool:
+    """Whether a text may name a product or a user."""
+    if not 0 < len(text) <= ID_LENGTH_MAX:
+        return False
+    # Nearly all are plain ASCII, and to see that takes a tenth of the time that the pattern takes.
+    return (text.isascii() and text.isprintable()) or _IDENTIFIER.fullmatch(text) is not None
 
 
 def decode_record(record: bytes) -> Record:

@@ -35,12 +35,11 @@ def _keyed(secret: bytes) -> blake2b:
 
 def make_order_id(now_ms: int, lane: int, digest: str) -> str:
     """The id of an order asked for at `now_ms` in `lane` with the idempotency key of this digest."""
-    return f"{_opening(now_ms, lane)}{digest[:4]}-{digest[4:]}"
+    return complete_id(open_id(now_ms, lane), digest)
 
 
-@lru_cache(1)
-def _opening(now_ms: int, lane: int) -> str:
-    """The first half of an id; in a crowd many orders share their millisecond."""
+def open_id(now_ms: int, lane: int) -> str:
+    """The first half of an id, which orders of the same moment share."""
     time = f"{now_ms:012x}"
     return f"{time[:8]}-{time[8:]}-7{lane:03x}-"
 
@@ -48,6 +47,11 @@ def _opening(now_ms: int, lane: int) -> str:
 def digest_of(order_id: str) -> str:
     """The digest in an order id of ours; of any other text, what stands in its place."""
     return order_id[19:23] + order_id[24:]
+
+
+def complete_id(opening: str, digest: str) -> str:
+    """The id that begins so, of an order whose idempotency key has this digest."""
+    return f"{opening}{digest[:4]}-{digest[4:]}"
 
 
 def parse_order_id(text: str) -> tuple[int, str] | None:

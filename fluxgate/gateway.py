@@ -35,7 +35,7 @@ def serve(settings: Settings) -> None:
         factory=True,
         address=settings.host,
         port=settings.port,
-        interface=Interfaces.ASGI,
+        interface=Interfaces.RSGI,
         workers=settings.gateway_workers,
         loop=Loops.uvloop,
         http=HTTPModes.http1,

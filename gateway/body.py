@@ -1,74 +1,90 @@
 """Reads and decodes request bodies: bounded in size and time, and never a 5xx, whatever a client sends."""
 
 import asyncio
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from gateway.head import Head
 from gateway.patience import Patience
-from gateway.replying import Reply, refusal
+from gateway.replying import CLOSE, Refused, refusal
+from gateway.rsgi import Exchange
 
 SALE_BODY_MAX = 16 * 1024
 """Bytes of a body at the sale routes; an order needs a hundredth of it."""
 
-_JSON = b"application/json"
+_JSON = "application/json"
 T = TypeVar("T")
-CLOSE = (b"connection", b"close")
+_CUT_SHORT = refusal(400, "The body ended before it was whole, or its chunks are malformed. Nothing was taken.", CLOSE)
+_NOT_JSON = refusal(415, "Send the body as JSON with the header Content-Type: application/json.")
+_TOO_LARGE = refusal(413, f"The body is larger than {SALE_BODY_MAX} bytes.", CLOSE)
 
 
-class Disconnected(Exception):
+class Disconnected(Refused):
     """The client has gone before its body was whole, or has broken its framing."""
 
 
-async def read_document(
-    head: Head, receive: Any, patience: Patience, decoder: msgspec.json.Decoder[T], example: str
-) -> T | Reply:
-    """The decoded body, or a 4xx that says what to change; `example` shows a right one. Raises Disconnected."""
-    body = await _read(head, receive, patience)
-    return body if isinstance(body, Reply) else _decode(head, body, decoder, example)
-
-
-async def _read(head: Head, receive: Any, patience: Patience) -> bytes | Reply:
-    """The whole body, or the reply to a body that is too large or too slow. Raises Disconnected."""
-    if head.content_length > SALE_BODY_MAX:
-        return _too_large()
-    wait = patience.begin()
+async def read_body(head: Head, exchange: Exchange, patience: Patience) -> bytes:
+    """The whole body. Raises Refused when it is too large or too slow, Disconnected when it does not come."""
+    length = head.fields.get("content-length")
+    if length is None and "transfer-encoding" not in head.fields:
+        return b""
+    if length is not None and int(length) > SALE_BODY_MAX:
+        raise Refused(_TOO_LARGE)
+    task = patience.begin()
     try:
-        body = b""
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise Disconnected
-            chunk = message.get("body", b"")
-            body = body + chunk if body else chunk
-            if len(body) > SALE_BODY_MAX:
-                return _too_large()
-            if not message.get("more_body", False):
-                return body
+        return await (_gather(exchange) if length is None else exchange())
     except asyncio.CancelledError:
-        if not wait.expired:
+        if not patience.end(task):
             raise
-        return refusal(408, f"The body did not arrive within {patience.limit_s:g} seconds.", CLOSE)
+    except RuntimeError:
+        # Most often nobody is there to read this; but a client that broke its own framing is, and silence from us
+        # would make the server answer 500 for it.
+        raise Disconnected(_CUT_SHORT) from None
     finally:
-        wait.end()
+        patience.end(task)
+    raise Refused(refusal(408, f"The body did not arrive within {patience.limit_s:g} seconds.", CLOSE))
 
 
-def _decode(head: Head, body: bytes, decoder: msgspec.json.Decoder[T], example: str) -> T | Reply:
-    if head.content_type != _JSON and head.content_type.split(b";", 1)[0].strip().lower() != _JSON:
-        return refusal(415, "Send the body as JSON with the header Content-Type: application/json.")
-    if not body:
-        return refusal(400, f"The body is empty; send JSON such as {example}.")
+def decode(head: Head, body: bytes, decoder: msgspec.json.Decoder[T], example: str) -> T:
+    """A JSON body; `example` shows a right one. Raises Refused with a 4xx that says what to change."""
+    content_type = head.fields.get("content-type", "")
+    if content_type != _JSON and content_type.partition(";")[0].strip().lower() != _JSON:
+        raise Refused(_NOT_JSON)
     try:
         return decoder.decode(body)
-    except msgspec.ValidationError as error:
-        return refusal(400, f"{_sentence(str(error))} Send JSON such as {example}.")
-    except msgspec.DecodeError as error:
-        return refusal(400, f"The body is not JSON: {error}. Send JSON such as {example}.")
-    except UnicodeDecodeError:
-        return refusal(400, f"The body is not UTF-8. Send JSON such as {example}.")
-    except RecursionError:
-        return refusal(400, f"The body is nested too deeply. Send JSON such as {example}.")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(refusal(400, f"{_explain(body, error)} Send JSON such as {example}.")) from None
+
+
+async def _gather(exchange: Exchange) -> bytes:
+    """A body that does not say beforehand how long it is. Raises RuntimeError when its framing is broken."""
+    body = b""
+    ended = False
+    async for piece in exchange:
+        # The end is told by one empty piece; after a broken chunk, which is one as well, there comes another.
+        if ended:
+            raise RuntimeError
+        ended = not piece
+        body += piece
+        if len(body) > SALE_BODY_MAX:
+            raise Refused(_TOO_LARGE)
+    return body
+
+
+def _explain(body: bytes, error: Exception) -> str:
+    """What is wrong with a body, as a sentence."""
+    match error:
+        case _ if not body:
+            return "The body is empty."
+        case msgspec.ValidationError():
+            return _sentence(str(error))
+        case UnicodeDecodeError():
+            return "The body is not UTF-8."
+        case RecursionError():
+            return "The body is nested too deeply."
+        case _:
+            return f"The body is not JSON: {error}."
 
 
 def _sentence(reason: str) -> str:
@@ -78,7 +94,3 @@ def _sentence(reason: str) -> str:
     if "matching regex" in reason:
         reason = "Expected text without control characters"
     return f"{reason}, in the field {field}." if field else f"{reason}."
-
-
-def _too_large() -> Reply:
-    return refusal(413, f"The body is larger than {SALE_BODY_MAX} bytes.", CLOSE)

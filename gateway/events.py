@@ -57,9 +57,9 @@ class Watcher:
 class Events:
     """The subscription of this process and its watchers."""
 
-    def __init__(self, client: lua.Client, channel: str) -> None:
+    def __init__(self, client: lua.Client, channels: list[str]) -> None:
         self._client: Any = client
-        self._channel = channel
+        self._channels = channels
         self._watchers: set[Watcher] = set()
         self._listening: asyncio.Task[None] | None = None
         self._subscribed = asyncio.Event()
@@ -126,9 +126,9 @@ class Events:
         while True:
             try:
                 async with self._client.pubsub(ignore_subscribe_messages=False) as pubsub:
-                    await pubsub.subscribe(self._channel)
+                    await pubsub.subscribe(*self._channels)
                     async for message in pubsub.listen():
-                        if message["type"] == "subscribe":
+                        if message["type"] == "subscribe" and message["data"] == len(self._channels):
                             self._subscribed.set()
                             pause_s = RESUBSCRIBE_FIRST_S
                         elif message["type"] == "message":

@@ -1,92 +1,101 @@
-"""Reads what we need of a request's head in one pass, and refuses framing that two servers could read differently."""
+"""Reads what we need of a request's head, and refuses framing that two servers could read differently."""
 
 import itertools
 import re
 import secrets
-from typing import Any, NamedTuple
+
+import msgspec
 
 from contract.messages import KEY_LENGTH_MAX
-from gateway.replying import Reply, refusal
+from gateway.replying import JSON, Refused, Reply, refusal
+from gateway.rsgi import Header, Scope
 
-_VISIBLE = re.compile(rb"[!-~]{1,%d}" % KEY_LENGTH_MAX)
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
+KEY_NAMES = ("x-idempotency-key", "idempotency-key")
+"""The contract's name, and the one of the IETF's draft; they mean the same."""
+_VISIBLE = re.compile(f"[!-~]{{1,{KEY_LENGTH_MAX}}}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _WITHOUT_HOST = ("1", "1.0")
-"""HTTP/1.0 as Granian names it, and as ASGI does: its clients need not send a Host."""
+"""HTTP/1.0 as Granian names it, and as everybody else does: its clients need not send a Host."""
 _process = secrets.token_hex(4)
 _numbers = itertools.count(1)
 
-MISSING_KEY = Reply(400, ((b"content-type", b"application/json"),), b'{"error":"Missing Idempotency Key"}')
+MISSING_KEY = Reply(400, (JSON,), b'{"error":"Missing Idempotency Key"}')
+_BAD_KEY = refusal(400, f"The idempotency key must be 1 to {KEY_LENGTH_MAX} visible ASCII characters, such as a UUID.")
+_TWO_KEYS = refusal(400, "The request carries two different idempotency keys; send one.")
+_ONE_HOST = refusal(400, "Send exactly one Host header.")
+_TWO_LENGTHS = refusal(400, "Send Content-Length or Transfer-Encoding, not both.")
+_NOT_CHUNKED = refusal(400, "The only Transfer-Encoding that is taken here is chunked.")
 
 
-class Head(NamedTuple):
-    """The headers that decide something. `keys` are the idempotency keys as sent, under either name."""
+class Head(msgspec.Struct, frozen=True):
+    """The headers of a request: as they came, and by name, where a repeated one is a list with commas."""
 
-    request_id: bytes
-    keys: list[bytes]
-    content_type: bytes
-    content_length: int
-    accept: bytes
-    forwarded_for: bytes
+    request_id: str
+    fields: dict[str, str]
+    pairs: list[Header]
+    # The reply to give when the framing is not sound.
     refused: Reply | None
 
 
-def read_head(scope: Any) -> Head:
-    """Read the head of an ASGI scope. `refused` is the reply to give when the framing is not sound."""
-    keys: list[bytes] = []
-    content_type = accept = forwarded_for = request_id = host = encoding = b""
-    lengths = hosts = 0
-    length = -1
-    for name, value in scope["headers"]:
-        if name == b"content-type":
-            content_type = value
-        elif name == b"content-length":
-            lengths += 1
-            length = int(value) if value.isdigit() and len(value) < 19 else 1 << 60
-        elif name in (b"x-idempotency-key", b"idempotency-key"):
-            keys.append(value)
-        elif name == b"host":
-            hosts += 1
-            host = value
-        elif name == b"accept":
-            accept = accept + b"," + value if accept else value
-        elif name == b"x-request-id":
-            request_id = value
-        elif name == b"transfer-encoding":
-            encoding = encoding + b"," + value if encoding else value
-        elif name == b"x-forwarded-for":
-            forwarded_for = forwarded_for + b"," + value if forwarded_for else value
-    if not request_id or not _REQUEST_ID.fullmatch(request_id):
-        request_id = b"%s-%x" % (_process.encode(), next(_numbers))
+def read_head(scope: Scope) -> Head:
+    """Read the head of a request."""
+    pairs = scope.headers.items()
+    fields = dict(pairs)
     refused = None
-    # Granian puts an empty Host where a request has none.
-    if hosts > 1 or (not host and scope["http_version"] not in _WITHOUT_HOST):
-        refused = refusal(400, "Send exactly one Host header.")
-    elif encoding:
-        if lengths:
-            refused = refusal(400, "Send Content-Length or Transfer-Encoding, not both.")
-        elif encoding.strip().lower() != b"chunked":
-            refused = refusal(400, "The only Transfer-Encoding that is taken here is chunked.")
-    return Head(request_id, keys, content_type, length, accept, forwarded_for, refused)
+    if len(fields) < len(pairs):
+        fields, refused = _joined(pairs)
+    if "transfer-encoding" in fields or not fields.get("host"):
+        refused = refused or _bad_framing(scope, fields)
+    request_id = fields.get("x-request-id")
+    if not request_id or not _REQUEST_ID.fullmatch(request_id):
+        request_id = f"{_process}-{next(_numbers):x}"
+    return Head(request_id, fields, pairs, refused)
 
 
-def idempotency_key(keys: list[bytes]) -> str | Reply:
-    """The one bare key of a request, or the reply that says what is wrong with it."""
+def idempotency_key(scope: Scope, head: Head) -> str:
+    """The one bare key of a request. Raises Refused with what is wrong with it."""
+    fields = head.fields
+    if "idempotency-key" not in fields and len(fields) == len(head.pairs):
+        # Nearly always: one key, under the contract's name, and bare.
+        key = fields.get("x-idempotency-key", "")
+        if _VISIBLE.fullmatch(key) and key[0] != '"':
+            return key
+    keys = [value for name, value in head.pairs if name in KEY_NAMES]
     if not keys:
-        return MISSING_KEY
+        unreadable = any(name in scope.headers for name in KEY_NAMES)
+        raise Refused(_BAD_KEY if unreadable else MISSING_KEY)
     key = _unquote(keys[0].strip())
     if len(keys) > 1 and any(_unquote(other.strip()) != key for other in keys):
-        return refusal(400, "The request carries two different idempotency keys; send one.")
-    if not key:
-        return MISSING_KEY
+        raise Refused(_TWO_KEYS)
     if not _VISIBLE.fullmatch(key):
-        return refusal(
-            400, f"The idempotency key must be 1 to {KEY_LENGTH_MAX} visible ASCII characters, such as a UUID."
-        )
-    return key.decode("ascii")
+        raise Refused(_BAD_KEY if key else MISSING_KEY)
+    return key
 
 
-def _unquote(value: bytes) -> bytes:
+def _joined(pairs: list[Header]) -> tuple[dict[str, str], Reply | None]:
+    """The headers by name where some are repeated, which a Host must not be."""
+    fields: dict[str, str] = {}
+    refused = None
+    for name, value in pairs:
+        if name == "host" and name in fields:
+            refused = _ONE_HOST
+        fields[name] = f"{fields[name]},{value}" if name in fields else value
+    return fields, refused
+
+
+def _bad_framing(scope: Scope, fields: dict[str, str]) -> Reply | None:
+    if not fields.get("host") and scope.http_version not in _WITHOUT_HOST:
+        return _ONE_HOST
+    encoding = fields.get("transfer-encoding")
+    if encoding is None:
+        return None
+    if "content-length" in fields:
+        return _TWO_LENGTHS
+    return None if encoding.strip().lower() == "chunked" else _NOT_CHUNKED
+
+
+def _unquote(value: str) -> str:
     """The content of a structured-field string (RFC 8941); a value without quotes is itself."""
-    if len(value) >= 2 and value[:1] == value[-1:] == b'"':
-        return re.sub(rb'\\(["\\])', rb"\1", value[1:-1])
+    if len(value) >= 2 and value[0] == value[-1] == '"':
+        return re.sub(r'\\(["\\])', r"\1", value[1:-1])
     return value

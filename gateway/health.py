@@ -28,14 +28,14 @@ async def readyz(call: Call) -> Reply:
         with as_not_ready():
             async with asyncio.timeout(READY_TIMEOUT_S):
                 await cast(Any, call.gate.redis).ping()
-        await call.gate.admission.prepare()
+        await call.gate.lanes.prepare()
     except NotReady:
         return refusal(503, "Redis does not answer, so nothing can be sold.", NO_STORE)
     return _LIVE
 
 
 async def metrics(call: Call) -> Reply:
-    """GET /metrics: the counts of all gateway processes on this port, and the lane's figures.
+    """GET /metrics: the counts of all gateway processes on this port, and the figures of all lanes.
 
     While Redis is away: this process's counts alone, which are still worth reading; /readyz tells the rest.
     """
@@ -44,13 +44,14 @@ async def metrics(call: Call) -> Reply:
     try:
         tallies = await all_tallies(gate)
         with as_not_ready():
-            figures = await lua.read_figures(gate.redis, gate.admission.keys)
-            proof = await lua.read_proof(gate.redis, gate.admission.keys)
-        of_lane = lane_families(figures, proof)
+            every = [lane.admission.keys for lane in gate.lanes.all]
+            figures = lua.sum_figures([await lua.read_figures(gate.redis, keys) for keys in every])
+            proofs = [await lua.read_proof(gate.redis, keys) for keys in every]
+        of_lane = lane_families(figures, proofs)
     except NotReady:
         pass
     body = render([*process_families(tallies), *of_lane])
-    return Reply(200, ((b"content-type", CONTENT_TYPE), NO_STORE), body)
+    return Reply(200, (("content-type", CONTENT_TYPE), NO_STORE), body)
 
 
 async def openapi(_call: Call) -> Reply:

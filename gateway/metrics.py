@@ -1,4 +1,4 @@
-"""What a gateway process counts, and GET /metrics: its own figures, and those of the lane that Redis holds for all.
+"""What a gateway process counts, and GET /metrics: its own figures, and those of the lanes that Redis holds for all.
 
 The sale lane counts into plain numbers and a list of buckets; Prometheus's objects are made when somebody asks.
 """
@@ -17,7 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 import lua
 
 BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SALES_EXPORTED_MAX = 1_000
 _DECISIONS = ("accepted", "diverted", "sold_out", "replayed", "cancelled", "persisted", "failed")
 
@@ -84,8 +84,8 @@ def render(families: Iterable[Any]) -> bytes:
     return generate_latest(registry)
 
 
-def lane_families(figures: lua.Figures, proof: bytes | None) -> Iterable[Any]:
-    """The lane's figures and the latest reconciliation as metric families; the same from every process."""
+def lane_families(figures: lua.Figures, proofs: list[bytes | None]) -> Iterable[Any]:
+    """The figures of all lanes and their latest reconciliations as metric families; the same from every process."""
     for name in _DECISIONS:
         yield _counter(f"fluxgate_orders_{name}", f"Orders {name.replace('_', ' ')}.", getattr(figures, name))
     yield _gauge("fluxgate_outbox_backlog", "Commands waiting for a worker.", figures.backlog)
@@ -94,9 +94,11 @@ def lane_families(figures: lua.Figures, proof: bytes | None) -> Iterable[Any]:
     for product, units, _ in figures.sales[:SALES_EXPORTED_MAX]:
         left.add_metric([product], units)
     yield left
-    if proof is None:
-        return
-    books: list[dict[str, Any]] = msgspec.json.decode(proof)
+    books: list[dict[str, Any]] = []
+    for proof in proofs:
+        if proof is None:
+            return
+        books += msgspec.json.decode(proof)
     unbalanced = sum(1 for book in books if book["fault"])
     yield _gauge("fluxgate_reconcile_unbalanced_sales", "Sales whose books do not balance.", unbalanced)
     for name in ("lost", "duplicated", "oversold"):

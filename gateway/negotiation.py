@@ -6,26 +6,22 @@ ACCEPTS_REMEMBERED = 256
 
 
 @lru_cache(ACCEPTS_REMEMBERED)
-def prefers_json(accept: bytes) -> bool:
+def prefers_json(accept: str) -> bool:
     """True when an Accept header names JSON, and does not name HTML as highly."""
-    weights = {b"json": 0.0, b"html": 0.0}
-    for part in accept[:1024].lower().split(b","):
-        media, *parameters = (piece.strip() for piece in part.split(b";"))
+    weights = {"json": 0.0, "html": 0.0}
+    for part in accept[:1024].lower().split(","):
+        media, *parameters = (piece.strip() for piece in part.split(";"))
         kind = (
-            b"json"
-            if media == b"application/json" or media.endswith(b"+json")
-            else b"html"
-            if media == b"text/html"
-            else b""
+            "json" if media == "application/json" or media.endswith("+json") else "html" if media == "text/html" else ""
         )
         if kind:
             weights[kind] = max(weights[kind], _quality(parameters))
-    return weights[b"json"] > weights[b"html"]
+    return weights["json"] > weights["html"]
 
 
-def _quality(parameters: list[bytes]) -> float:
+def _quality(parameters: list[str]) -> float:
     for parameter in parameters:
-        if parameter.startswith(b"q="):
+        if parameter.startswith("q="):
             try:
                 return min(1.0, max(0.0, float(parameter[2:])))
             except ValueError:

@@ -206,21 +206,17 @@ _EVENTS = route(
     "Live events over a WebSocket: each message is one Event as JSON.",
     responses(
         s101={
-            "description": "The connection is a WebSocket now. A watcher that reads too slowly is closed with 1013.",
+            "description": "The connection is a WebSocket now. A watcher that reads too slowly is told so and closed.",
             "x-message": ref("schemas", "Event"),
         },
-        s400=error("Too many filters, or a malformed request.", "At most 100 products and orders may be named."),
+        s400={"description": "More than 100 products and orders, or a malformed request. The status stands alone."},
         s426=error(
             "The request is no WebSocket handshake.",
             "This route speaks WebSocket: connect to it with a WebSocket client.",
             headers=("Upgrade",),
         ),
-        s429=error(
-            "There is no token for this watcher.",
-            "The sale is crowded. Come back later.",
-            headers=("Retry-After", "Cache-Control"),
-        ),
-        s503=ref("responses", "NotReady"),
+        s429={"description": "There is no token for this watcher. The status stands alone."},
+        s503={"description": "The sale is not ready, or too many watch. The status stands alone."},
     ),
 )
 _EVENTS["parameters"] += [

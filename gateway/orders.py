@@ -4,22 +4,25 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from contract.messages import Identifier, Order, Quantity, Record, decode_record
-from contract.order_ids import parse_order_id
-from gateway.body import read_document
+from contract.messages import ID_LENGTH_MAX, Quantity, Record, decode_record, is_identifier
+from contract.order_ids import key_digest
+from gateway.body import decode, read_body
 from gateway.gate import Call, divert
 from gateway.head import idempotency_key
-from gateway.replying import JSON, NO_STORE, Reply, not_ready, overloaded, refusal, reply
+from gateway.replying import JSON, NO_STORE, Refused, Reply, not_ready, overloaded, refusal, reply
 from lua import Answer, CancelStatus, Read, Status
 
 EXAMPLE = '{"productId":"ps5-disc","userId":"user-42"}'
 
 
 class OrderBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """The body of POST /order. `quantity` is ours; the contract orders one unit."""
+    """The body of POST /order. `quantity` is ours; the contract orders one unit.
 
-    product_id: Identifier
-    user_id: Identifier
+    That ids are ids is checked apart from their types: as patterns they would cost more than all the rest of the body.
+    """
+
+    product_id: str
+    user_id: str
     quantity: Quantity = 1
 
 
@@ -27,26 +30,33 @@ _decoder = msgspec.json.Decoder(OrderBody)
 _MISMATCH = refusal(422, "This idempotency key belongs to another request. Use a new key for a new order.")
 _UNKNOWN_PRODUCT = refusal(404, "There is no sale of this product.")
 _UNKNOWN_ORDER = refusal(404, "There is no order of this id.")
+_BAD_IDS = refusal(
+    400,
+    f"A product id and a user id have 1 to {ID_LENGTH_MAX} characters and no control characters. "
+    f"Send JSON such as {EXAMPLE}.",
+)
+_ACCEPTED = (JSON,)
 _SOLD_OUT = reply(409, {"status": "sold_out", "msg": "Inventory empty"})
-_REPLAYED = (b"idempotent-replayed", b"true")
+_REPLAYED = ("idempotent-replayed", "true")
 
 
 async def place_order(call: Call) -> Reply:
     """POST /order: check the request, have it decided with the batch of this moment, say what was decided."""
-    key = idempotency_key(call.head.keys)
-    if not isinstance(key, str):
-        return key
-    wanted = await read_document(call.head, call.receive, call.gate.patience, _decoder, EXAMPLE)
-    if isinstance(wanted, Reply):
-        return wanted
-    admission = call.gate.admission
-    if not admission.prepared:
-        await admission.prepare()
-    order = Order(wanted.product_id, wanted.user_id, wanted.quantity, key)
-    order_id, decided = admission.order(order, call.client)
-    answer = await decided
+    head = call.head
+    key = idempotency_key(call.scope, head)
+    wanted = decode(head, await read_body(head, call.exchange, call.gate.patience), _decoder, EXAMPLE)
+    if not is_identifier(wanted.product_id) or not is_identifier(wanted.user_id):
+        raise Refused(_BAD_IDS)
+    lanes = call.gate.lanes
+    if not lanes.secret:
+        await lanes.prepare()
+    digest = key_digest(key, lanes.secret)
+    admission = lanes.of_product(wanted.product_id).admission
+    order_id, answer = await admission.order(
+        wanted.product_id, wanted.quantity, wanted.user_id, key, digest, call.client
+    )
     if answer.status == Status.ACCEPTED:
-        return Reply(200, (JSON,), b'{"status":"success","msg":"Order accepted","orderId":"%s"}' % order_id.encode())
+        return Reply(200, _ACCEPTED, b'{"status":"success","msg":"Order accepted","orderId":"%s"}' % order_id.encode())
     return _explain(call, answer)
 
 
@@ -73,10 +83,12 @@ async def cancel_order(call: Call) -> Reply:
     record = await _find_record(call)
     if not isinstance(record, Record):
         return record
-    found = parse_order_id(record.order_id)
-    digest = found[1] if found else ""
+    found = call.gate.lanes.of_order(record.order_id)
+    if found is None:
+        return _UNKNOWN_ORDER
+    lane, digest = found
     order = record.order
-    status, detail = await call.gate.admission.cancel(
+    status, detail = await lane.admission.cancel(
         digest=digest,
         order_id=record.order_id,
         product_id=order.product_id,
@@ -93,11 +105,12 @@ async def cancel_order(call: Call) -> Reply:
 
 
 async def _find_record(call: Call) -> Record | Reply:
-    order_id = call.scope["path_params"]["order_id"]
-    found = parse_order_id(order_id)
-    if found is None or found[0] != call.gate.admission.keys.lane:
+    order_id = call.params["order_id"]
+    found = call.gate.lanes.of_order(order_id)
+    if found is None:
         return _UNKNOWN_ORDER
-    answer = await call.gate.admission.read(Read(found[1], "", call.client))
+    lane, digest = found
+    answer = await lane.admission.read(Read(digest, "", call.client))
     if answer.status not in (Status.FOUND, Status.ABSENT):
         return _explain(call, answer)
     record = decode_record(answer.detail) if answer.status == Status.FOUND else None

@@ -8,16 +8,18 @@ from redis.exceptions import RedisError
 
 from contract.errors import NotReady
 from contract.telemetry import get_logger
+from lua import LanesDiffer
 
 COMPLAIN_EVERY_S = 1.0
 
 
 @contextmanager
 def as_not_ready() -> Generator[None]:
-    """Raise NotReady for whatever keeps Redis from answering: away, slow, loading, out of memory, read-only."""
+    """Raise NotReady for whatever keeps Redis from answering: away, slow, loading, out of memory, read-only; and when
+    its sales lie in other lanes than this process knows."""
     try:
         yield
-    except (RedisError, OSError, TimeoutError) as error:
+    except (RedisError, OSError, TimeoutError, LanesDiffer) as error:
         _complain(error)
         raise NotReady from error
 
@@ -36,5 +38,5 @@ def _complain(error: Exception) -> None:
         _Complaints.kept_back += 1
         return
     message = f"{type(error).__name__}: {error}"
-    get_logger().warning("Redis does not answer", error=message, kept_back=_Complaints.kept_back)
+    get_logger().warning("Redis cannot be used", error=message, kept_back=_Complaints.kept_back)
     _Complaints.written, _Complaints.kept_back = now, 0

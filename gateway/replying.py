@@ -1,24 +1,34 @@
 """Replies as values: a status, headers and a body, made beforehand where nothing in them changes."""
 
 import random
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-Header = tuple[bytes, bytes]
-JSON: Header = (b"content-type", b"application/json")
-NO_STORE: Header = (b"cache-control", b"no-store")
+from gateway.rsgi import Header
+
+JSON: Header = ("content-type", "application/json")
+NO_STORE: Header = ("cache-control", "no-store")
+CLOSE: Header = ("connection", "close")
 RETRY_AFTER_JITTER_S = 2
 """Clients come back at the moment that they are told; spread over this many seconds, they are no second crowd."""
 RETRY_AFTER_MAX_S = 30
 
 
-class Reply(NamedTuple):
+class Reply(msgspec.Struct, frozen=True):
     """One HTTP response. Content-Length and X-Request-Id are added where it is sent."""
 
     status: int
     headers: tuple[Header, ...]
     body: bytes
+
+
+class Refused(Exception):
+    """A request cannot be served, and this reply says why."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.body.decode())
+        self.reply = reply
 
 
 def reply(status: int, document: dict[str, Any], *headers: Header) -> Reply:
@@ -34,7 +44,7 @@ def refusal(status: int, message: str, *headers: Header) -> Reply:
 def retry_after(wait_s: float) -> Header:
     """Retry-After in whole seconds: at least `wait_s`, with jitter."""
     seconds = min(RETRY_AFTER_MAX_S, max(1, int(wait_s + 0.999))) + random.randint(0, RETRY_AFTER_JITTER_S)
-    return (b"retry-after", str(seconds).encode())
+    return ("retry-after", str(seconds))
 
 
 NOT_READY_MESSAGE = "The sale is not ready to answer. Nothing is promised; repeat the request with the same key."

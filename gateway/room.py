@@ -5,7 +5,6 @@ import time
 from typing import NamedTuple
 
 import lua
-from gateway.admission import Admission
 from gateway.redis_faults import as_not_ready
 
 SHELF_AGE_S = 1.0
@@ -39,9 +38,9 @@ class _Level(NamedTuple):
 class Shelf:
     """Which products are known to be sold out, each looked at once a second at most, however many ask."""
 
-    def __init__(self, client: lua.Client, admission: Admission) -> None:
+    def __init__(self, client: lua.Client, keys: lua.LaneKeys) -> None:
         self._client = client
-        self._keys = admission.keys
+        self._keys = keys
         self._known: dict[str, _Level] = {}
         self._looking: dict[str, asyncio.Task[int]] = {}
 

@@ -8,10 +8,11 @@ import msgspec
 from msgspec import Meta
 
 from contract.errors import NotReady
-from contract.messages import ID_LENGTH_MAX, QUANTITY_MAX, Identifier
-from gateway.body import read_document
+from contract.messages import ID_LENGTH_MAX, QUANTITY_MAX, Identifier, is_identifier
+from gateway.body import decode, read_body
 from gateway.gate import Call, divert
-from gateway.replying import NO_STORE, Header, Reply, not_ready, refusal, reply
+from gateway.replying import NO_STORE, Reply, not_ready, refusal, reply
+from gateway.rsgi import Header
 from lua import Read, Status
 
 EXAMPLE = '{"productId":"ps5-disc","quantity":50}'
@@ -20,9 +21,9 @@ PEEK_AGE_S = 0.1
 POLL_MS_MIN = 1_000
 POLL_MS_MAX = 15_000
 SOLD_OUT_POLL_MS = 30_000
-ANYWHERE: Header = (b"access-control-allow-origin", b"*")
+ANYWHERE: Header = ("access-control-allow-origin", "*")
 """What the waiting room asks is the same for everybody and carries no credentials."""
-EXPOSED: Header = (b"access-control-expose-headers", b"retry-after")
+EXPOSED: Header = ("access-control-expose-headers", "retry-after")
 
 
 class SaleBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -34,7 +35,6 @@ class SaleBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 _decoder = msgspec.json.Decoder(SaleBody)
-_identifier = msgspec.json.Decoder(Identifier)
 _FORBIDDEN = refusal(401, "This route asks for the header X-Admin-Key with the key of this installation.")
 _UNKNOWN_PRODUCT = refusal(404, "There is no sale of this product.")
 _BAD_PRODUCT = refusal(400, f"A product id has 1 to {ID_LENGTH_MAX} characters and no control characters.")
@@ -44,19 +44,19 @@ async def open_sale(call: Call) -> Reply:
     """POST /init: open a sale, or close the running one and open it anew. Never throttled: it is the operator's."""
     if not _may_administer(call):
         return _FORBIDDEN
-    sale = await read_document(call.head, call.receive, call.gate.patience, _decoder, EXAMPLE)
-    if isinstance(sale, Reply):
-        return sale
-    await call.gate.admission.open_sale(sale.product_id, sale.quantity, sale.max_per_user or 0)
+    sale = decode(call.head, await read_body(call.head, call.exchange, call.gate.patience), _decoder, EXAMPLE)
+    await call.gate.lanes.of_product(sale.product_id).admission.open_sale(
+        sale.product_id, sale.quantity, sale.max_per_user or 0
+    )
     return reply(200, {"status": "ok", "msg": f"Stock initialized for {sale.product_id} to {sale.quantity}"})
 
 
 async def read_inventory(call: Call) -> Reply:
     """GET /inventory/{productId}: the initial stock and what is left of it."""
-    product_id = call.scope["path_params"]["product_id"]
-    if not _is_product(product_id):
+    product_id = call.params["product_id"]
+    if not is_identifier(product_id):
         return _BAD_PRODUCT
-    answer = await call.gate.admission.read(Read("", product_id, call.client))
+    answer = await call.gate.lanes.of_product(product_id).admission.read(Read("", product_id, call.client))
     if answer.status == Status.THROTTLED:
         return divert(call, answer.detail)
     if answer.status == Status.UNKNOWN_PRODUCT:
@@ -73,18 +73,17 @@ async def read_admission(call: Call) -> Reply:
 
     Takes no token, or the waiting would starve the buying. A go-ahead is given only as often as the bucket fills.
     """
-    gate = call.gate
-    product_id = (parse_qs(call.scope["query_string"].decode("latin-1")).get("productId") or [""])[0]
-    if product_id and not _is_product(product_id):
-        return _BAD_PRODUCT._replace(headers=(*_BAD_PRODUCT.headers, ANYWHERE))
+    product_id = (parse_qs(call.scope.query_string).get("productId") or [""])[0]
+    if product_id and not is_identifier(product_id):
+        return _to_anyone(_BAD_PRODUCT)
+    lane = call.gate.lanes.of_product(product_id)
     try:
-        if product_id and await gate.shelf.is_empty(product_id):
+        if product_id and await lane.shelf.is_empty(product_id):
             return _room("sold_out", SOLD_OUT_POLL_MS, "Everything is sold. A unit may come back if somebody cancels.")
-        tokens = await gate.admission.peek(PEEK_AGE_S)
+        tokens = await lane.admission.peek(PEEK_AGE_S)
     except NotReady:
-        away = not_ready()
-        return away._replace(headers=(*away.headers, ANYWHERE, EXPOSED))
-    wait_s = gate.pacer.ask(tokens)
+        return _to_anyone(not_ready(), EXPOSED)
+    wait_s = lane.pacer.ask(tokens)
     if wait_s <= 0:
         return _room("open", POLL_MS_MIN, "There is room.")
     poll_ms = min(POLL_MS_MAX, max(POLL_MS_MIN, int(wait_s * 1000)))
@@ -95,15 +94,11 @@ def _room(status: str, poll_ms: int, message: str) -> Reply:
     return reply(200, {"status": status, "retryAfterMs": poll_ms, "msg": message}, ANYWHERE, NO_STORE)
 
 
+def _to_anyone(answer: Reply, *others: Header) -> Reply:
+    return Reply(answer.status, (*answer.headers, ANYWHERE, *others), answer.body)
+
+
 def _may_administer(call: Call) -> bool:
     wanted = call.gate.settings.admin_key
-    given = next((value for name, value in call.scope["headers"] if name == b"x-admin-key"), b"")
-    return not wanted or hmac.compare_digest(wanted.encode(), given)
-
-
-def _is_product(text: str) -> bool:
-    try:
-        _identifier.decode(msgspec.json.encode(text))
-    except (msgspec.MsgspecError, UnicodeError):
-        return False
-    return True
+    given = call.head.fields.get("x-admin-key", "")
+    return not wanted or hmac.compare_digest(wanted.encode(), given.encode())

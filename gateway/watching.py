@@ -1,34 +1,35 @@
 """WS /events: stock and order events as JSON messages.
 
 `?productId=` (repeatable) narrows the events to products; `?orderId=` (repeatable) adds the events of orders whose ids
-the watcher knows. Events of other people's orders come without their ids.
+the watcher knows. Events of other people's orders come without their ids. A handshake that is refused is answered by
+its status alone: the server takes no more of us there.
 """
 
 import asyncio
 import contextlib
 from typing import Any
-
-from starlette.websockets import WebSocket
+from urllib.parse import parse_qs
 
 from contract.errors import NotReady, Overloaded
 from gateway.events import Watcher
-from gateway.gate import Call, Gate, send_denial
+from gateway.gate import Call, Gate, refused
 from gateway.head import Head, read_head
-from gateway.replying import NO_STORE, Reply, not_ready, overloaded, refusal, retry_after
+from gateway.replying import Reply, refusal
+from gateway.rsgi import CLOSE_MESSAGE, Channel, Handshake, Scope
 from lua import Read, Status
 
 FILTERS_MAX = 100
-TRY_AGAIN_LATER = 1013
 CLOSE_WITHIN_S = 1.0
 SEND_WITHIN_S = 10.0
 """How long one message may take to leave; a watcher that reads nothing for longer is dropped."""
+TOO_SLOW = '{"type":"closed","msg":"Too slow for the events. Connect again."}'
+"""The last message to a watcher that has fallen behind."""
 _NO_UPGRADE = refusal(
     426,
     "This route speaks WebSocket: connect to it with a WebSocket client.",
-    (b"upgrade", b"websocket"),
-    (b"connection", b"upgrade"),
+    ("upgrade", "websocket"),
+    ("connection", "upgrade"),
 )
-_TOO_MANY_FILTERS = refusal(400, f"At most {FILTERS_MAX} products and orders may be named.")
 
 
 async def refuse_plain(_call: Call) -> Reply:
@@ -36,44 +37,47 @@ async def refuse_plain(_call: Call) -> Reply:
     return _NO_UPGRADE
 
 
-async def watch_events(gate: Gate, socket: WebSocket) -> None:
+async def watch_events(gate: Gate, scope: Scope, handshake: Handshake) -> None:
     """Serve one watcher until it leaves or falls too far behind."""
-    head = read_head(socket.scope)
-    watcher = Watcher(socket.query_params.getlist("productId"), socket.query_params.getlist("orderId"))
-    denial = head.refused or await _deny(gate, socket, head, watcher)
-    if denial is not None:
-        await send_denial(denial, head.request_id, socket.send)
+    head = read_head(scope)
+    query = parse_qs(scope.query_string)
+    watcher = Watcher(query.get("productId", ()), query.get("orderId", ()))
+    status = await _deny(gate, scope, head, watcher)
+    if status:
+        handshake.close(status)
         return
     try:
         await gate.events.watch(watcher)
-        await socket.accept()
-        await _serve(watcher, socket)
+        with contextlib.suppress(RuntimeError):  # it left in the handshake
+            await _serve(watcher, await handshake.accept())
     finally:
         await gate.events.unwatch(watcher)
+        handshake.close()
 
 
-async def _deny(gate: Gate, socket: WebSocket, head: Head, watcher: Watcher) -> Reply | None:
-    """The reply to a watcher that cannot be served now, or None."""
+async def _deny(gate: Gate, scope: Scope, head: Head, watcher: Watcher) -> int:
+    """The status for a watcher that cannot be served now, or 0."""
+    unfit = refused(scope, head)
+    if unfit is not None:
+        return unfit.status
+    if scope.path != "/events":
+        return 404
     if len(watcher.products) + len(watcher.orders) > FILTERS_MAX:
-        return _TOO_MANY_FILTERS
+        return 400
     if gate.events.is_full:
-        return overloaded()
+        return 503
     try:
-        answer = await gate.admission.read(Read("", "", gate.visitors.address(socket.scope, head)))
-    except NotReady:
-        return not_ready()
-    except Overloaded:
-        return overloaded()
-    if answer.status == Status.THROTTLED:
-        return refusal(429, "The sale is crowded. Come back later.", retry_after(answer.detail / 1e6), NO_STORE)
-    return None
+        answer = await gate.lanes.all[0].admission.read(Read("", "", gate.visitors.address(scope, head)))
+    except (NotReady, Overloaded):
+        return 503
+    return 429 if answer.status == Status.THROTTLED else 0
 
 
-async def _serve(watcher: Watcher, socket: WebSocket) -> None:
+async def _serve(watcher: Watcher, channel: Channel) -> None:
     """Send and listen until the watcher leaves, reads nothing for too long, or falls too far behind."""
     tasks: list[asyncio.Task[Any]] = [
-        asyncio.create_task(_send(watcher, socket)),
-        asyncio.create_task(_listen(socket)),
+        asyncio.create_task(_send(watcher, channel)),
+        asyncio.create_task(_listen(channel)),
         asyncio.create_task(watcher.too_slow.wait()),
     ]
     try:
@@ -86,17 +90,17 @@ async def _serve(watcher: Watcher, socket: WebSocket) -> None:
         # One that reads a little is told why; one that reads nothing cannot be.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_WITHIN_S):
-                await socket.close(TRY_AGAIN_LATER, "Too slow for the events.")
+                await channel.send_str(TOO_SLOW)
 
 
-async def _send(watcher: Watcher, socket: WebSocket) -> None:
+async def _send(watcher: Watcher, channel: Channel) -> None:
     while True:
         news = (await watcher.next()).decode()
         async with asyncio.timeout(SEND_WITHIN_S):
-            await socket.send_text(news)
+            await channel.send_str(news)
 
 
-async def _listen(socket: WebSocket) -> None:
+async def _listen(channel: Channel) -> None:
     """Notice when a watcher leaves. Nothing is expected from it; what it sends is dropped."""
-    while (await socket.receive())["type"] != "websocket.disconnect":
+    while (await channel.receive()).kind != CLOSE_MESSAGE:
         pass

@@ -9,7 +9,7 @@ from redis.connection import HiredisRespSerializer
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from contract.settings import Settings
-from contract.transport.line import Line
+from contract.transport.line import Line, Listener
 
 _PACKER: Any = HiredisRespSerializer()
 
@@ -34,10 +34,13 @@ def open_redis(settings: Settings, *, connections: int = 4, block_s: float = 0) 
     return Redis.from_pool(pool)
 
 
-def open_line(settings: Settings) -> Redis | Line:
-    """The way to run the scripts of the sale: a line, or a client where the URL asks for TLS or a socket file."""
+def open_line(settings: Settings, channel: str = "", listener: Listener | None = None) -> Redis | Line:
+    """The way to run the scripts of the sale: a line, or a client where the URL asks for TLS or a socket file.
+
+    Only a line listens; a listener that is never told of a beginning has to do without.
+    """
     if settings.redis_at.startswith("redis://"):
-        return Line(settings.redis_at, settings.redis_timeout_s)
+        return Line(settings.redis_at, settings.redis_timeout_s, channel=channel, listener=listener)
     return open_redis(settings)
 
 

@@ -146,11 +146,11 @@ async def test_a_refused_request_costs_no_token(crowded: Settings, bucket: lua.C
 
 
 async def test_each_decision_about_stock_costs_one_token(crowded: Settings, bucket: lua.Client) -> None:
-    await init(crowded.port, quantity=1, maxPerUser=1)
+    await init(crowded.port, quantity=3, maxPerUser=2)
     await put_tokens(bucket, 3)
-    assert (await order(crowded.port, "1")).json()["status"] == "success"
+    assert (await order(crowded.port, "1", quantity=2)).json()["status"] == "success"
     assert (await order(crowded.port, "2")).json()["status"] == "limit_reached"
-    assert (await order(crowded.port, "3", user="another")).json()["status"] == "sold_out"
+    assert (await order(crowded.port, "3", user="another", quantity=2)).json()["status"] == "sold_out"
     assert await tokens_left(bucket) == 0
 
 
@@ -168,13 +168,11 @@ async def test_reads_pass_the_bucket_too(crowded: Settings, bucket: lua.Client) 
     assert await tokens_left(bucket) == 0
 
 
-async def test_a_watcher_without_a_token_is_told_to_come_back(crowded: Settings, bucket: lua.Client) -> None:
+async def test_a_watcher_without_a_token_is_refused(crowded: Settings, bucket: lua.Client) -> None:
     with pytest.raises(Denied) as denied:
         async with watching(crowded.port):
             pass
     assert denied.value.response.status == 429
-    assert int(denied.value.response.headers["retry-after"]) >= 1
-    assert denied.value.response.json()["status"] == "error"
 
 
 async def test_the_operator_and_the_probes_need_no_token(crowded: Settings, bucket: lua.Client) -> None:

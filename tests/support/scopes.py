@@ -1,0 +1,38 @@
+"""The head of a request as the server hands it over, made by hand."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+Pair = tuple[str, str]
+
+
+class Headers:
+    """Headers with the server's habit: what is no visible ASCII is in no list, but is there."""
+
+    def __init__(self, pairs: Iterable[Pair]) -> None:
+        self._pairs = list(pairs)
+
+    def items(self) -> list[Pair]:
+        """All that can be read."""
+        return [(name, value) for name, value in self._pairs if all(" " <= c <= "~" or c == "\t" for c in value)]
+
+    def __contains__(self, name: str) -> bool:
+        return any(name == other for other, _ in self._pairs)
+
+
+@dataclass
+class HandMade:
+    """A request's head."""
+
+    headers: Headers
+    proto: str = "http"
+    http_version: str = "1.1"
+    method: str = "GET"
+    path: str = "/"
+    query_string: str = ""
+    client: str = "127.0.0.1:50000"
+
+
+def scope_of(*pairs: Pair, host: bool = True, **others: str) -> HandMade:
+    """A request with these headers."""
+    return HandMade(Headers([("host", "localhost")] * host + list(pairs)), **others)
