@@ -84,10 +84,14 @@ MUTATIONS = [
         (
             Edit(
                 "lua/admit.py",
-                "    reply = await call(",
-                "    stocks = [keys.product(product_digest(name))[1] for name in products]\n"
-                "    of_reads += [await client.execute_command('GET', stock) or b'' for stock in stocks]\n"
-                "    reply = await call(",
+                "    return batch.unpack(await call(",
+                "    keys, _ = batch.pack(limits, 0, 0)\n"
+                "    stocks = [key for key in keys if ':stock:' in key]\n"
+                "    before = [await client.execute_command('GET', stock) or b'' for stock in stocks]\n"
+                "    pack = batch.pack\n"
+                "    batch = type('B', (), {'pack': lambda _, *a: (pack(*a)[0], pack(*a)[1] + before),\n"
+                "                           'unpack': staticmethod(batch.unpack)})()\n"
+                "    return batch.unpack(await call(",
             ),
             Edit("lua/admit.lua", "redis.call('GET', KEYS[key + 1])", "ARGV[#ARGV - product_count + p]"),
             Edit(
@@ -108,9 +112,9 @@ MUTATIONS = [
         ("lost", "duplicated"),
         (
             Edit(
-                "gateway/admission.py",
-                "key_digest(order.idempotency_key, self._secret)",
-                "key_digest(secrets.token_hex(), self._secret)",
+                "gateway/orders.py",
+                "digest = key_digest(key, lanes.secret)",
+                "digest = key_digest(__import__('secrets').token_hex(), lanes.secret)",
             ),
         ),
     ),
