@@ -100,7 +100,6 @@ class Record(NamedTuple):
 
 
 _EPOCH_DIGITS = 16
-_IDENTIFIER = re.compile(r"[^\x00-\x1f\x7f-\x9f]*")
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Order)
 _identifiers, _key = re.compile(_IDENTIFIER), re.compile(_KEY)
@@ -123,8 +122,8 @@ def is_identifier(text: str) -> bool:
     """Whether a text may name a product or a user."""
     if not 0 < len(text) <= ID_LENGTH_MAX:
         return False
-    # Nearly all are plain ASCII, and to see that takes a tenth of the time that the pattern takes.
-    return (text.isascii() and text.isprintable()) or _IDENTIFIER.fullmatch(text) is not None
+    # Nearly every text is plain, and that is told in a tenth of the time that the pattern takes.
+    return text.isprintable() or _identifiers.search(text) is not None
 
 
 def decode_record(record: bytes) -> Record:
