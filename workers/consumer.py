@@ -24,7 +24,7 @@ DELIVERIES_MAX = 16
 """Deliveries after which an entry that never settles counts as poison: over a minute of trying."""
 SETTLED_AT_ONCE = 256
 """Commands in one call of `settle.lua`: Redis does nothing else meanwhile, and the buyers wait."""
-LINGER_S = 0.02
+LINGER_S = 0.05
 LINGER_BELOW = 1_000
 """After a batch smaller than this the next may gather so long: a transaction for ten orders costs nearly what one for
 a hundred does, to Postgres, to Redis and here, and nobody waits for the row."""
