@@ -12,7 +12,7 @@ from contract.transport import Asker, open_redis
 from gateway import health, orders, sales
 from gateway.events import Events
 from gateway.gate import Gate, Handler, make_redirect, serve
-from gateway.head import read_head
+from gateway.head import request_id, unsound
 from gateway.lanes import Lanes
 from gateway.meters import publish_forever
 from gateway.metrics import Meter
@@ -89,9 +89,9 @@ class Application:
         try:
             found = self._router.find(scope.method, scope.path)
         except Refused as error:
-            head = read_head(scope)
-            reply = head.refused or error.reply
-            exchange.response_bytes(reply.status, [*reply.headers, ("x-request-id", head.request_id)], reply.body)
+            headers = scope.headers
+            reply = unsound(scope, headers) or error.reply
+            exchange.response_bytes(reply.status, [*reply.headers, ("x-request-id", request_id(headers))], reply.body)
         else:
             await serve(gate, found.route, found.handler, scope, exchange, found.params)
 

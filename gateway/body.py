@@ -5,10 +5,9 @@ from typing import TypeVar
 
 import msgspec
 
-from gateway.head import Head
 from gateway.patience import Patience
 from gateway.replying import CLOSE, Refused, refusal
-from gateway.rsgi import Exchange
+from gateway.rsgi import Exchange, Headers
 
 SALE_BODY_MAX = 16 * 1024
 """Bytes of a body at the sale routes; an order needs a hundredth of it."""
@@ -24,10 +23,10 @@ class Disconnected(Refused):
     """The client has gone before its body was whole, or has broken its framing."""
 
 
-async def read_body(head: Head, exchange: Exchange, patience: Patience) -> bytes:
+async def read_body(headers: Headers, exchange: Exchange, patience: Patience) -> bytes:
     """The whole body. Raises Refused when it is too large or too slow, Disconnected when it does not come."""
-    length = head.fields.get("content-length")
-    if length is None and "transfer-encoding" not in head.fields:
+    length = headers.get("content-length")
+    if length is None and "transfer-encoding" not in headers:
         return b""
     if length is not None and int(length) > SALE_BODY_MAX:
         raise Refused(_TOO_LARGE)
@@ -46,9 +45,9 @@ async def read_body(head: Head, exchange: Exchange, patience: Patience) -> bytes
     raise Refused(refusal(408, f"The body did not arrive within {patience.limit_s:g} seconds.", CLOSE))
 
 
-def decode(head: Head, body: bytes, decoder: msgspec.json.Decoder[T], example: str) -> T:
+def decode(headers: Headers, body: bytes, decoder: msgspec.json.Decoder[T], example: str) -> T:
     """A JSON body; `example` shows a right one. Raises Refused with a 4xx that says what to change."""
-    content_type = head.fields.get("content-type", "")
+    content_type = headers.get("content-type") or ""
     if content_type != _JSON and content_type.partition(";")[0].strip().lower() != _JSON:
         raise Refused(_NOT_JSON)
     try:

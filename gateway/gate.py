@@ -13,19 +13,17 @@ from contract.telemetry import get_logger
 from contract.transport import Asker
 from gateway.body import Disconnected
 from gateway.events import Events
-from gateway.head import Head, read_head
+from gateway.head import listed, request_id, unsound
 from gateway.lanes import Lanes
 from gateway.metrics import Meter
 from gateway.negotiation import prefers_json
 from gateway.patience import Patience
 from gateway.replying import NO_STORE, Refused, Reply, not_ready, overloaded, refusal, retry_after
-from gateway.rsgi import Exchange, Scope
+from gateway.rsgi import Exchange, Headers, Scope
 from gateway.visitors import Visitors
 
-URL_LENGTH_MAX = 2048
 CLIENT_GONE = 499
 """The status under which a request is counted whose client left before it was whole."""
-_TOO_LONG = refusal(414, f"The URL is longer than {URL_LENGTH_MAX} bytes.")
 _BUG = refusal(500, "Something is wrong on our side. Repeat the request with the same key.", NO_STORE)
 
 
@@ -49,7 +47,7 @@ class Call(msgspec.Struct, frozen=True):
 
     gate: Gate
     scope: Scope
-    head: Head
+    headers: Headers
     exchange: Exchange
     params: dict[str, str]
 
@@ -57,7 +55,7 @@ class Call(msgspec.Struct, frozen=True):
     def client(self) -> str:
         """The address that the per-client limit counts against; empty where there is no such limit."""
         gate = self.gate
-        return gate.visitors.address(self.scope, self.head) if gate.settings.client_rate else ""
+        return gate.visitors.address(self.scope) if gate.settings.client_rate else ""
 
 
 Handler = Callable[[Call], Awaitable[Reply]]
@@ -70,7 +68,7 @@ def make_redirect(settings: Settings) -> Reply:
 
 def divert(call: Call, wait_us: int) -> Reply:
     """There is no token: a person is sent to the waiting room, a program is told when to come back."""
-    if not prefers_json(call.head.fields.get("accept", "")):
+    if not prefers_json(listed(call.headers, "accept")):
         return call.gate.redirect
     return refusal(429, "The sale is crowded. Come back later with the same key.", retry_after(wait_us / 1e6), NO_STORE)
 
@@ -83,10 +81,11 @@ async def serve(
 ) -> None:
     """Answer one request: whatever the handler meets becomes a reply, counted and timed under the name of its route."""
     started = time.perf_counter()
-    head = read_head(scope)
+    headers = scope.headers
+    own_id = request_id(headers)
     counted = 0
     try:
-        answer = refused(scope, head) or await handler(Call(gate, scope, head, exchange, params))
+        answer = unsound(scope, headers) or await handler(Call(gate, scope, headers, exchange, params))
     except Disconnected as gone:
         answer, counted = gone.reply, CLIENT_GONE
     except Refused as refusal:
@@ -96,18 +95,11 @@ async def serve(
     except Overloaded:
         answer = overloaded()
     except Exception:
-        get_logger().exception("a bug", route=route, request_id=head.request_id)
+        get_logger().exception("a bug", route=route, request_id=own_id)
         answer = _BUG
     seconds = time.perf_counter() - started
     gate.meter.count(route, counted or answer.status, seconds)
     if gate.settings.log_level == "debug":
-        ms, request_id = round(seconds * 1000, 3), head.request_id
-        get_logger().debug("request", route=route, status=answer.status, ms=ms, request_id=request_id)
-    exchange.response_bytes(answer.status, [*answer.headers, ("x-request-id", head.request_id)], answer.body)
-
-
-def refused(scope: Scope, head: Head) -> Reply | None:
-    """The reply to a request that no handler shall see."""
-    if head.refused is not None:
-        return head.refused
-    return _TOO_LONG if len(scope.path) + len(scope.query_string) > URL_LENGTH_MAX else None
+        ms = round(seconds * 1000, 3)
+        get_logger().debug("request", route=route, status=answer.status, ms=ms, request_id=own_id)
+    exchange.response_bytes(answer.status, [*answer.headers, ("x-request-id", own_id)], answer.body)

@@ -4,7 +4,7 @@ from typing import Any
 
 from contract.messages import ID_LENGTH_MAX, KEY_LENGTH_MAX, QUANTITY_MAX
 from gateway.body import SALE_BODY_MAX
-from gateway.gate import URL_LENGTH_MAX
+from gateway.head import URL_LENGTH_MAX
 from gateway.replying import NOT_READY_MESSAGE, OVERLOADED_MESSAGE
 
 Part = dict[str, Any]

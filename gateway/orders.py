@@ -42,9 +42,8 @@ _REPLAYED = ("idempotent-replayed", "true")
 
 async def place_order(call: Call) -> Reply:
     """POST /order: check the request, have it decided with the batch of this moment, say what was decided."""
-    head = call.head
-    key = idempotency_key(call.scope, head)
-    wanted = decode(head, await read_body(head, call.exchange, call.gate.patience), _decoder, EXAMPLE)
+    key = idempotency_key(call.headers)
+    wanted = decode(call.headers, await read_body(call.headers, call.exchange, call.gate.patience), _decoder, EXAMPLE)
     if not is_identifier(wanted.product_id) or not is_identifier(wanted.user_id):
         raise Refused(_BAD_IDS)
     lanes = call.gate.lanes

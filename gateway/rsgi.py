@@ -14,10 +14,15 @@ CLOSE_MESSAGE = 0
 
 
 class Headers(Protocol):
-    """The headers of a request, names in lower case. Those whose value is no visible ASCII are in no list."""
+    """The headers of a request; names in lower case. A value that is no visible ASCII is as if not sent, except
+    for `in`."""
 
-    def items(self) -> list[Header]:
-        """Every header as it was sent, repeated ones too."""
+    def get(self, name: str) -> str | None:
+        """The value of a header, the first one where it is repeated."""
+        ...
+
+    def get_all(self, name: str) -> list[str]:
+        """All values of a header."""
         ...
 
     def __contains__(self, name: str) -> bool:

@@ -44,7 +44,7 @@ async def open_sale(call: Call) -> Reply:
     """POST /init: open a sale, or close the running one and open it anew. Never throttled: it is the operator's."""
     if not _may_administer(call):
         return _FORBIDDEN
-    sale = decode(call.head, await read_body(call.head, call.exchange, call.gate.patience), _decoder, EXAMPLE)
+    sale = decode(call.headers, await read_body(call.headers, call.exchange, call.gate.patience), _decoder, EXAMPLE)
     await call.gate.lanes.of_product(sale.product_id).admission.open_sale(
         sale.product_id, sale.quantity, sale.max_per_user or 0
     )
@@ -100,5 +100,5 @@ def _to_anyone(answer: Reply, *others: Header) -> Reply:
 
 def _may_administer(call: Call) -> bool:
     wanted = call.gate.settings.admin_key
-    given = call.head.fields.get("x-admin-key", "")
+    given = call.headers.get("x-admin-key") or ""
     return not wanted or hmac.compare_digest(wanted.encode(), given.encode())

@@ -12,8 +12,8 @@ from urllib.parse import parse_qs
 
 from contract.errors import NotReady, Overloaded
 from gateway.events import Watcher
-from gateway.gate import Call, Gate, refused
-from gateway.head import Head, read_head
+from gateway.gate import Call, Gate
+from gateway.head import unsound
 from gateway.replying import Reply, refusal
 from gateway.rsgi import CLOSE_MESSAGE, Channel, Handshake, Scope
 from lua import Read, Status
@@ -39,10 +39,9 @@ async def refuse_plain(_call: Call) -> Reply:
 
 async def watch_events(gate: Gate, scope: Scope, handshake: Handshake) -> None:
     """Serve one watcher until it leaves or falls too far behind."""
-    head = read_head(scope)
     query = parse_qs(scope.query_string)
     watcher = Watcher(query.get("productId", ()), query.get("orderId", ()))
-    status = await _deny(gate, scope, head, watcher)
+    status = await _deny(gate, scope, watcher)
     if status:
         handshake.close(status)
         return
@@ -55,9 +54,9 @@ async def watch_events(gate: Gate, scope: Scope, handshake: Handshake) -> None:
         handshake.close()
 
 
-async def _deny(gate: Gate, scope: Scope, head: Head, watcher: Watcher) -> int:
+async def _deny(gate: Gate, scope: Scope, watcher: Watcher) -> int:
     """The status for a watcher that cannot be served now, or 0."""
-    unfit = refused(scope, head)
+    unfit = unsound(scope, scope.headers)
     if unfit is not None:
         return unfit.status
     if scope.path != "/events":
@@ -67,7 +66,7 @@ async def _deny(gate: Gate, scope: Scope, head: Head, watcher: Watcher) -> int:
     if gate.events.is_full:
         return 503
     try:
-        answer = await gate.lanes.all[0].admission.read(Read("", "", gate.visitors.address(scope, head)))
+        answer = await gate.lanes.all[0].admission.read(Read("", "", gate.visitors.address(scope)))
     except (NotReady, Overloaded):
         return 503
     return 429 if answer.status == Status.THROTTLED else 0

@@ -7,14 +7,19 @@ Pair = tuple[str, str]
 
 
 class Headers:
-    """Headers with the server's habit: what is no visible ASCII is in no list, but is there."""
+    """Headers with the server's habit: what is no visible ASCII has no value, but is there."""
 
     def __init__(self, pairs: Iterable[Pair]) -> None:
         self._pairs = list(pairs)
 
-    def items(self) -> list[Pair]:
-        """All that can be read."""
-        return [(name, value) for name, value in self._pairs if all(" " <= c <= "~" or c == "\t" for c in value)]
+    def get(self, name: str) -> str | None:
+        """The first value that can be read."""
+        return next(iter(self.get_all(name)), None)
+
+    def get_all(self, name: str) -> list[str]:
+        """All values that can be read."""
+        readable = (value for other, value in self._pairs if other == name)
+        return [value for value in readable if all(" " <= c <= "~" or c == "\t" for c in value)]
 
     def __contains__(self, name: str) -> bool:
         return any(name == other for other, _ in self._pairs)

@@ -7,26 +7,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.messages import KEY_LENGTH_MAX
-from gateway.head import MISSING_KEY, Head, idempotency_key, read_head
+from gateway.head import MISSING_KEY, URL_LENGTH_MAX, idempotency_key, listed, request_id, unsound
 from gateway.replying import Refused, Reply
 from tests.support.scopes import scope_of
 
 
-def head_of(*headers: tuple[str, str], host: bool = True, version: str = "1.1") -> Head:
-    """The head of a request with these headers."""
-    return read_head(scope_of(*headers, host=host, http_version=version))
+def refusal_of(*headers: tuple[str, str], host: bool = True, version: str = "1.1") -> Reply | None:
+    """What is said to a request with these headers before any handler sees it."""
+    scope = scope_of(*headers, host=host, http_version=version)
+    return unsound(scope, scope.headers)
+
+
+def id_of(*headers: tuple[str, str]) -> str:
+    """The id of a request with these headers."""
+    return request_id(scope_of(*headers).headers)
 
 
 def key_of(*keys: str, name: str = "x-idempotency-key") -> str:
     """The key of a request that sends these."""
-    scope = scope_of(*((name, key) for key in keys))
-    return idempotency_key(scope, read_head(scope))
+    return idempotency_key(scope_of(*((name, key) for key in keys)).headers)
 
 
-def status_of(head: Head) -> int:
-    """The status that refuses a head."""
-    assert head.refused is not None
-    return head.refused.status
+def status_of(reply: Reply | None) -> int:
+    """The status of a refusal."""
+    assert reply is not None
+    return reply.status
 
 
 def refused(keys: list[str]) -> Reply:
@@ -73,7 +78,7 @@ def test_what_is_no_visible_ascii_of_some_length_is_refused_in_a_sentence(key: s
 
 def test_the_same_key_under_both_names_is_one_key() -> None:
     scope = scope_of(("x-idempotency-key", "a"), ("idempotency-key", '"a"'))
-    assert idempotency_key(scope, read_head(scope)) == "a"
+    assert idempotency_key(scope.headers) == "a"
     assert key_of("a", '"a"') == "a"
 
 
@@ -94,30 +99,37 @@ def test_whatever_is_sent_is_a_key_or_is_refused(keys: list[str]) -> None:
 
 
 def test_a_request_id_of_the_client_is_kept_when_it_is_sound() -> None:
-    assert head_of(("x-request-id", "abc-1.2:3_4")).request_id == "abc-1.2:3_4"
+    assert id_of(("x-request-id", "abc-1.2:3_4")) == "abc-1.2:3_4"
 
 
 @pytest.mark.parametrize("given", ["", "a b", "x" * 65, '"', "a\nb", "\xff"])
 def test_any_other_request_id_is_replaced_by_one_of_ours(given: str) -> None:
-    first, second = (head_of(("x-request-id", given)).request_id for _ in range(2))
+    first, second = (id_of(("x-request-id", given)) for _ in range(2))
     assert given not in (first, second)
     assert first != second
 
 
 def test_framing_that_two_servers_could_read_differently_is_refused() -> None:
     length, chunked = ("content-length", "5"), ("transfer-encoding", "chunked")
-    for unsound in ([length, chunked], [("transfer-encoding", "gzip, chunked")], [chunked, chunked]):
-        assert status_of(head_of(*unsound)) == 400
-    assert head_of(chunked).refused is None
-    assert head_of(length).refused is None
+    for headers in ([length, chunked], [("transfer-encoding", "gzip, chunked")], [chunked, chunked]):
+        assert status_of(refusal_of(*headers)) == 400
+    assert refusal_of(chunked) is None
+    assert refusal_of(length) is None
 
 
 def test_a_request_names_one_host() -> None:
-    assert status_of(head_of(("host", "other"))) == 400
-    assert status_of(head_of(host=False)) == 400
-    assert head_of(host=False, version="1.0").refused is None
+    assert status_of(refusal_of(("host", "other"))) == 400
+    assert status_of(refusal_of(host=False)) == 400
+    assert refusal_of(host=False, version="1.0") is None
 
 
 def test_headers_that_are_repeated_are_one_list() -> None:
-    head = head_of(("accept", "a/b"), ("accept", "c/d"), ("x-forwarded-for", "1"), ("x-forwarded-for", "2"))
-    assert (head.fields["accept"], head.fields["x-forwarded-for"]) == ("a/b,c/d", "1,2")
+    headers = scope_of(("accept", "a/b"), ("accept", "c/d")).headers
+    assert (listed(headers, "accept"), listed(headers, "x-forwarded-for")) == ("a/b,c/d", "")
+
+
+def test_a_url_is_refused_beyond_its_limit() -> None:
+    most = scope_of(path="/" + "a" * 1_000, query_string="b" * (URL_LENGTH_MAX - 1_001))
+    assert unsound(most, most.headers) is None
+    most.query_string += "b"
+    assert status_of(unsound(most, most.headers)) == 414

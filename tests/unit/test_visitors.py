@@ -2,7 +2,6 @@
 
 import pytest
 
-from gateway.head import read_head
 from gateway.visitors import ADDRESS_LENGTH_MAX, Visitors
 from tests.support.scopes import scope_of
 
@@ -12,7 +11,7 @@ PROXY, INNER, CLIENT, LIE = "10.0.0.1", "10.0.0.2", "203.0.113.7", "198.51.100.9
 def address(peer: str, forwarded: str | None = None, trusted: str = f"{PROXY} {INNER}") -> str:
     """The address that a request counts for."""
     scope = scope_of(*([("x-forwarded-for", forwarded)] if forwarded is not None else []), client=peer)
-    return Visitors(trusted).address(scope, read_head(scope))
+    return Visitors(trusted).address(scope)
 
 
 def test_without_proxies_the_peer_is_the_client_whatever_it_says() -> None:
