@@ -22,24 +22,37 @@ SALES_EXPORTED_MAX = 1_000
 _DECISIONS = ("accepted", "diverted", "sold_out", "replayed", "cancelled", "persisted", "failed")
 
 
-class Meter:
-    """Counts of one process: requests by route and status, seconds by route."""
+class _Route:
+    """The counts of one route: requests by status, requests by bucket of BUCKETS_S, and seconds in all."""
+
+    __slots__ = ("buckets", "seconds", "statuses")
 
     def __init__(self) -> None:
-        self._requests: defaultdict[tuple[str, int], int] = defaultdict(int)
-        self._seconds: defaultdict[str, list[int]] = defaultdict(lambda: [0] * (len(BUCKETS_S) + 1))
-        self._sums: defaultdict[str, float] = defaultdict(float)
+        self.statuses: dict[int, int] = {}
+        self.buckets = [0] * (len(BUCKETS_S) + 1)
+        self.seconds = 0.0
+
+
+class Meter:
+    """Counts of one process, by route."""
+
+    def __init__(self) -> None:
+        self._routes: defaultdict[str, _Route] = defaultdict(_Route)
 
     def count(self, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""
-        self._requests[route, status] += 1
-        self._seconds[route][bisect_left(BUCKETS_S, seconds)] += 1
-        self._sums[route] += seconds
+        of_route = self._routes[route]
+        of_route.statuses[status] = of_route.statuses.get(status, 0) + 1
+        of_route.buckets[bisect_left(BUCKETS_S, seconds)] += 1
+        of_route.seconds += seconds
 
     def tally(self, process: str, watchers: int) -> "Tally":
         """All counts as they are now; `process` tells gateway processes on one port apart."""
-        requests = [(route, status, count) for (route, status), count in self._requests.items()]
-        return Tally(process, time.time(), requests, dict(self._seconds), dict(self._sums), watchers)
+        routes = self._routes.items()
+        requests = [(route, status, count) for route, of in routes for status, count in of.statuses.items()]
+        seconds = {route: of.buckets for route, of in routes}
+        sums = {route: of.seconds for route, of in routes}
+        return Tally(process, time.time(), requests, seconds, sums, watchers)
 
 
 class Tally(msgspec.Struct):
