@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from bench.figures import median_cost
 from bench.proof_table import proof_rows
 from bench.report import Report
 from bench.table import (
@@ -18,8 +19,10 @@ from bench.table import (
     scale_rows,
     target_rows,
 )
-from bench.verdict import FIRST_COMMIT, needed_cores
+from bench.verdict import ACCEPT_CONNECTIONS, FIRST_COMMIT, needed_cores
 
+# What accepts would come to if deciding cost hardly anything.
+DREAM_OF_BARE = 0.70
 EXPLAINED: Mapping[str, str] = {
     "targets": "Ratios are taken within a round, in which everybody has a turn at the same load, and are the median "
     "over the rounds. The first version that was measured is that of commit " + FIRST_COMMIT + ".",
@@ -58,7 +61,13 @@ def sections(report: Report) -> list[Section]:
     found = [
         ("targets", "The six targets", target_rows(report), 2, ""),
         ("limit", "The limit: answers per second (medians over rounds)", limit_rows(report), 1, _generator(report)),
-        ("cpu", "CPU microseconds per answer, by process (medians over rounds)", cpu_rows(report), 1, ""),
+        (
+            "cpu",
+            "CPU microseconds per answer, by process (medians over rounds)",
+            cpu_rows(report),
+            1,
+            _in_the_way(report),
+        ),
         ("latency", f"Latency at half the limit{at} (medians over rounds)", latency_rows(report), 1, _priority(report)),
         ("curve", "Throughput and latency against offered load", curve_rows(report), 1, _late(report)),
         ("overload", "Twice the limit, with a token bucket set to the limit", overload_rows(report), 1, _cores(report)),
@@ -100,6 +109,22 @@ def _cores(report: Report) -> str:
     return (
         "By what an accept and a refusal cost gateway and Valkey, the target asks for "
         f"{cores:.2f} cores, and they share one."
+    )
+
+
+def _in_the_way(report: Report) -> str:
+    """Where the CPU of an accept goes, and what the dream would leave for it."""
+    at = ACCEPT_CONNECTIONS
+    bare, gateway = (median_cost(report.limit, subject, at, ("gateway",)) for subject in ("bare", "ours"))
+    valkey = median_cost(report.limit, "ours", at, ("valkey",))
+    if not bare or not gateway:
+        return ""
+    return (
+        f"Of the {gateway + valkey:.0f} us that an accept costs the front at {at} connections, {bare:.0f} are what "
+        f"bare Granian takes to read a request and to answer it, {valkey:.0f} are Valkey's to decide, to write to disk, "
+        f"to hand on and to settle, and {gateway - bare:.0f} are Python's: key, JSON, batch and reply. "
+        f"{DREAM_OF_BARE:.2f} of bare Granian would leave {bare / DREAM_OF_BARE - bare:.0f} us to Valkey and Python "
+        "together."
     )
 
 

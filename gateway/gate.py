@@ -88,8 +88,8 @@ async def serve(
         answer = unsound(scope, headers) or await handler(Call(gate, scope, headers, exchange, params))
     except Disconnected as gone:
         answer, counted = gone.reply, CLIENT_GONE
-    except Refused as refusal:
-        answer = refusal.reply
+    except Refused as error:
+        answer = error.reply
     except NotReady:
         answer = not_ready()
     except Overloaded:

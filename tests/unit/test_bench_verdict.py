@@ -137,6 +137,16 @@ def test_what_overload_asks_of_the_core_is_worked_out_from_what_answers_cost():
     assert needed_cores(report(limit=runs)) == 0
 
 
+def test_where_an_accept_spends_its_time_is_told_from_what_was_measured():
+    runs = [run("bare", 1.0, gateway=35.0), run("ours", 1.0, gateway=60.0)]
+    said = next(section.says for section in sections(report(limit=runs)) if section.name == "cpu")
+    assert "Of the 80 us" in said
+    assert "35 are what bare Granian takes" in said
+    assert "20 are Valkey's" in said
+    assert "25 are Python's" in said
+    assert "would leave 15 us" in said
+
+
 def test_a_drain_is_judged_by_its_seconds_and_by_its_cores():
     drain = Drain(
         round=0, orders=100_000, burst_s=8.0, drain_s=5.1, backlog=9, cpu_us={"gateway": 30.0, "worker": 20.0},
