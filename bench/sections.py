@@ -121,8 +121,8 @@ def _in_the_way(report: Report) -> str:
         return ""
     return (
         f"Of the {gateway + valkey:.0f} us that an accept costs the front at {at} connections, {bare:.0f} are what "
-        f"bare Granian takes to read a request and to answer it, {valkey:.0f} are Valkey's to decide, to write to disk, "
-        f"to hand on and to settle, and {gateway - bare:.0f} are Python's: key, JSON, batch and reply. "
+        f"bare Granian takes to read a request and to answer it, {valkey:.0f} are Valkey's to decide, to write to "
+        f"disk, to hand on and to settle, and {gateway - bare:.0f} are Python's: key, JSON, batch and reply. "
         f"{DREAM_OF_BARE:.2f} of bare Granian would leave {bare / DREAM_OF_BARE - bare:.0f} us to Valkey and Python "
         "together."
     )
