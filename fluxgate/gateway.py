@@ -1,6 +1,7 @@
 """The gateway's server: Granian with every limit said out loud, and workers that die with their master."""
 
 import asyncio
+import contextlib
 import os
 import threading
 from typing import Any
@@ -11,10 +12,9 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from redis.exceptions import RedisError
 
-import lua
 from contract.parent import die_with_parent
 from contract.settings import Settings
-from contract.transport import open_redis
+from fluxgate.lanes import agree_on_lanes
 from fluxgate.ports import Port, require_free
 
 # Connections that wait in the kernel while a worker is busy: a sale opens with a burst. The kernel caps it further.
@@ -34,7 +34,9 @@ HEAD_START_S = 2.0
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises Refusal when the port is taken, LanesDiffer when the sales in Redis lie in
     another number of lanes."""
-    asyncio.run(_agree_on_lanes(settings))
+    # A Redis that is away is asked again before the first order.
+    with contextlib.suppress(RedisError, OSError):
+        asyncio.run(agree_on_lanes(settings))
     # Granian listens with SO_REUSEPORT and would share the port with another server without a word.
     require_free([Port(settings.host, settings.port, "the gateway", "FLUXGATE_PORT")])
     server = Granian(
@@ -59,17 +61,6 @@ def serve(settings: Settings) -> None:
     )
     server.main_loop_interrupt = _SignalSafeEvent()
     server.serve()
-
-
-async def _agree_on_lanes(settings: Settings) -> None:
-    """Find out now, and not at the first order. A Redis that is away is asked again by then."""
-    redis = open_redis(settings, connections=1)
-    try:
-        await lua.agree_on_lanes(redis, settings.lanes)
-    except (RedisError, OSError):
-        pass
-    finally:
-        await redis.aclose()
 
 
 class _SignalSafeEvent(threading.Event):

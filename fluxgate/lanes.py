@@ -1,4 +1,4 @@
-"""The lanes that the operator's commands look at: those that are in force, whatever FLUXGATE_LANES says here."""
+"""The lanes that the operator's commands look at, which are those in force, and the number that servers agree on."""
 
 import contextlib
 from collections.abc import AsyncGenerator
@@ -27,5 +27,14 @@ async def lanes_of(settings: Settings, only: int | None = None) -> AsyncGenerato
         if not chosen:
             raise Refusal(f"There is no lane {only}: there are {len(every)}, counted from 0.")
         yield Lanes(redis, chosen)
+    finally:
+        await redis.aclose()
+
+
+async def agree_on_lanes(settings: Settings) -> None:
+    """Take the number of lanes of these settings for what is started now, or raise LanesDiffer."""
+    redis = open_redis(settings, connections=1)
+    try:
+        await lua.agree_on_lanes(redis, settings.lanes)
     finally:
         await redis.aclose()

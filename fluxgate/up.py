@@ -9,12 +9,11 @@ from collections.abc import AsyncGenerator
 
 import msgspec
 
-import lua
 from contract.settings import Settings, child_environ
-from contract.transport import open_redis
 from fluxgate import embedded, postgres, valkey
 from fluxgate.data_directory import held
 from fluxgate.display import Display
+from fluxgate.lanes import agree_on_lanes
 from fluxgate.ports import require_free, wanted_ports
 from fluxgate.probes import Probe, alive, answers_http
 from fluxgate.process import Child
@@ -79,7 +78,8 @@ async def _work(settings: Settings, supervisor: Supervisor, display: Display, lo
     await supervisor.start(*(server.child for server in servers))
     # The servers have left their URLs in the data directory; from here on they are as good as given ones.
     given, settings = settings, embedded.resolve(settings)
-    await _agree_on_lanes(settings)
+    # Before a child finds out: it would be started again and again.
+    await agree_on_lanes(settings)
     await apply_schema(settings.postgres_at)
     await supervisor.start(_child(settings, "worker", "orders"), _child(settings, "reaper"))
     await supervisor.start(_gateway(settings), _waiting_room(settings))
@@ -87,15 +87,6 @@ async def _work(settings: Settings, supervisor: Supervisor, display: Display, lo
     display.show_places(_places(given, settings))
     async with _status(settings) as status:
         await display.follow(status.line, supervisor.rotate_logs)
-
-
-async def _agree_on_lanes(settings: Settings) -> None:
-    """Before a child finds out: it would be started again and again."""
-    redis = open_redis(settings, connections=1)
-    try:
-        await lua.agree_on_lanes(redis, settings.lanes)
-    finally:
-        await redis.aclose()
 
 
 async def _servers(settings: Settings, lock: int) -> list[Server]:

@@ -1,5 +1,6 @@
 """The lanes of one gateway process: which door a product or an order has, and what all doors share."""
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from typing import NamedTuple
@@ -31,15 +32,24 @@ class Lanes:
         # The one that Redis is given when it has none: ours of before, if it has lost its data.
         self._candidate = secrets.token_bytes(SECRET_BYTES)
         self._client = client
+        self._preparing: asyncio.Task[None] | None = None
         self.all = [_lane(client, settings, keys, self._doubt) for keys in lua.every_lane(settings.lanes)]
 
     async def prepare(self) -> None:
         """Fetch the installation's secret, or make it, and agree on the number of lanes. Raises NotReady."""
-        if self.secret:
-            return
-        with as_not_ready():
-            await lua.agree_on_lanes(self._client, len(self.all))
-            self.secret = self._candidate = await lua.shared_secret(self._client, self._candidate)
+        # Whoever waits is served by one question, and looks again: the answer may be in doubt by the time he wakes.
+        while not self.secret:
+            if self._preparing is None:
+                self._preparing = asyncio.create_task(self._prepare())
+            await asyncio.shield(self._preparing)
+
+    async def _prepare(self) -> None:
+        try:
+            with as_not_ready():
+                await lua.agree_on_lanes(self._client, len(self.all))
+                self.secret = self._candidate = await lua.shared_secret(self._client, self._candidate)
+        finally:
+            self._preparing = None
 
     def of_product(self, product_id: str) -> Lane:
         """The lane that a product is sold in."""

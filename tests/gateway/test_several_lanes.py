@@ -9,9 +9,13 @@ import pytest
 import pytest_asyncio
 
 import lua
+from bench.ports import free_port
+from contract.errors import NotReady
 from contract.order_ids import parse_order_id
 from contract.settings import Settings
 from contract.transport import open_redis
+from gateway.lanes import Lanes
+from lua.keys import SECRET
 from tests.support.buckets import NANO
 from tests.support.http import get, init, order, post
 from tests.support.processes import running, running_gateway
@@ -115,3 +119,21 @@ async def test_a_gateway_with_another_number_of_lanes_does_not_start(gate: Setti
         assert await process.wait() == 2
     said = (gate.data_dir / "gateway.log").read_text()
     assert "FLUXGATE_LANES is 2, but the sales in Redis are spread over 3" in said
+
+
+async def test_many_orders_that_wait_for_the_secret_ask_for_it_once(gate: Settings, redis: Any) -> None:
+    lanes = Lanes(redis, gate)
+    asked = (await redis.info("commandstats"))["cmdstat_set"]["calls"]
+    await asyncio.gather(*(lanes.prepare() for _ in range(100)))
+    assert lanes.secret == await redis.get(SECRET)
+    assert (await redis.info("commandstats"))["cmdstat_set"]["calls"] - asked <= LANES + 1
+    await lanes.close()
+
+
+async def test_orders_that_wait_for_the_secret_in_vain_are_all_told_so(gate: Settings) -> None:
+    nobody = open_redis(msgspec.structs.replace(gate, redis_url=f"redis://127.0.0.1:{free_port()}/0"))
+    lanes = Lanes(nobody, gate)
+    for _ in range(2):
+        told = await asyncio.gather(*(lanes.prepare() for _ in range(100)), return_exceptions=True)
+        assert {type(error) for error in told} == {NotReady}
+    await nobody.aclose()
