@@ -87,6 +87,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     reaper_every_s: Seconds = 5.0
     # The key that `/init` and the admin routes ask for in X-Admin-Key. Empty: they ask for none (development only).
     admin_key: str = ""
+    # Whether POST /order asks for an access token, whose subject `userId` must then be.
+    order_auth: Literal["off", "required"] = "off"
+    # 64 hexadecimal digits that the keys of the auth worker are derived from; whoever has them can make access tokens.
+    # Only workers need it. Empty: made once, and kept in the data directory (development only).
+    auth_seed: str = ""
+    # The public half of those keys, as `fluxgate user keys` prints it; it is what a gateway needs. Empty: derived from
+    # the seed.
+    auth_public: str = ""
+    # How long an access token is good for. It is short, because nothing takes it back.
+    access_token_ttl_s: Annotated[int, Meta(ge=30, le=86_400)] = 900
+    # How long a login lasts, however often its refresh token is renewed.
+    refresh_token_ttl_s: Annotated[int, Meta(ge=60, le=31_536_000)] = 2_592_000
+    # Origins, separated by spaces, whose pages may use the cookies of this one. Empty: only the gateway's own.
+    web_origins: str = ""
+    # The mail server, such as smtp://user:password@host:587. Empty: no mail is sent.
+    smtp_url: str = ""
+    # Whom mails are from.
+    mail_from: str = "shop@localhost"
     # The least severe log lines that are written; debug has a line for every request.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

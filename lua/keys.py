@@ -17,6 +17,14 @@
     fluxgate:questions:<who>  stream  questions for a worker
     fluxgate:answers:<id>     stream  the answers to one gateway process
     fluxgate:meters           hash    gateway process -> its latest counts, as JSON
+    fluxgate:{WHO}:commands       stream  commands for a worker, such as auth
+    fluxgate:{WHO}:commands.dead  stream  commands that it could not handle
+    fluxgate:replies:<id>     stream  replies to the commands of one gateway process
+    fluxgate:reply:<command>  string  what came of a command; empty while nothing has
+    fluxgate:cache:<name>     hash    a cached answer, or the promise of one
+    fluxgate:cached:<family>  set     names of cached answers, for invalidation by pattern
+    fluxgate:throttle:<digest> hash   token bucket of an account or an address that tries to log in
+    fluxgate:handled          hash    worker/kind/status -> commands and their microseconds
     fluxgate:secret           string  keys the digest of idempotency keys, so that order ids cannot be guessed
 
 No text of a user is ever part of a key: products, clients and idempotency keys enter as digests.
@@ -27,12 +35,44 @@ from hashlib import blake2b
 SECRET = "fluxgate:secret"  # noqa: S105 - the name of the key, not a secret
 METERS = "fluxgate:meters"
 ANSWERS_PREFIX = "fluxgate:answers:"
+REPLIES_PREFIX = "fluxgate:replies:"
+HANDLED = "fluxgate:handled"
 GROUP_OF_ORDERS = "orders"
 
 
 def questions_key(worker: str) -> str:
     """The stream of questions for a worker."""
     return f"fluxgate:questions:{worker}"
+
+
+def commands_key(worker: str) -> str:
+    """The stream of commands for a worker."""
+    return f"fluxgate:{{{worker}}}:commands"
+
+
+def dead_commands_key(worker: str) -> str:
+    """The stream of commands that a worker could not handle."""
+    return commands_key(worker) + ".dead"
+
+
+def reply_key(command_id: str) -> str:
+    """What came of a command."""
+    return f"fluxgate:reply:{command_id}"
+
+
+def cache_key(name: str) -> str:
+    """A cached answer; its name is made of checked identifiers, such as `game:halo`."""
+    return f"fluxgate:cache:{name}"
+
+
+def cached_key(family: str) -> str:
+    """The names of the cached answers of one family, which is what a name begins with."""
+    return f"fluxgate:cached:{family}"
+
+
+def throttle_key(what: str) -> str:
+    """The token bucket of whoever tries to log in."""
+    return f"fluxgate:throttle:{blake2b(what.encode(), digest_size=16).hexdigest()}"
 
 
 def product_digest(product_id: str) -> str:
