@@ -1,14 +1,19 @@
 """Atomic decisions inside Redis: the scripts, the key space, and the only Python that names a key or calls a script."""
 
 from lua.admit import Answer, Batch, Limits, Order, Read, Status, Verdict, admit, decide
+from lua.commands import Handled, count_handled, read_handled, submit
 from lua.keys import (
     ANSWERS_PREFIX,
     GROUP_OF_ORDERS,
+    REPLIES_PREFIX,
     LaneKeys,
+    commands_key,
+    dead_commands_key,
     every_lane,
     lane_of,
     lane_of_order,
     questions_key,
+    reply_key,
 )
 from lua.lanes import LanesDiffer, agree_on_lanes, check_lanes, lanes_in_force
 from lua.meters import forget_meters, publish_meter, read_meters
@@ -52,12 +57,14 @@ __all__ = [
     "FAILED_WITHOUT_UNITS",
     "GROUP_OF_ORDERS",
     "PERSISTED",
+    "REPLIES_PREFIX",
     "Answer",
     "Batch",
     "CancelStatus",
     "Client",
     "Dead",
     "Figures",
+    "Handled",
     "LaneKeys",
     "LanesDiffer",
     "Limits",
@@ -74,6 +81,9 @@ __all__ = [
     "agree_on_lanes",
     "cancel",
     "check_lanes",
+    "commands_key",
+    "count_handled",
+    "dead_commands_key",
     "decide",
     "every_lane",
     "forget_consumers",
@@ -89,15 +99,18 @@ __all__ = [
     "publish_proof",
     "questions_key",
     "read_figures",
+    "read_handled",
     "read_meters",
     "read_proof",
     "read_records",
     "read_stock",
     "replay_dead",
+    "reply_key",
     "restore_records",
     "settle",
     "shared_secret",
     "snapshot",
+    "submit",
     "sum_figures",
     "tail_of",
 ]

@@ -1,5 +1,6 @@
 """How commands and questions travel: connections to Redis, and the streams that workers consume."""
 
+from contract.transport.bus import Settled, bury, find_reply, read_replies, settle
 from contract.transport.connections import open_line, open_redis
 from contract.transport.line import Line, Listener
 from contract.transport.questions import Asker, Question, answer_questions, read_questions
@@ -11,9 +12,14 @@ __all__ = [
     "Line",
     "Listener",
     "Question",
+    "Settled",
     "Stream",
     "answer_questions",
+    "bury",
+    "find_reply",
     "open_line",
     "open_redis",
     "read_questions",
+    "read_replies",
+    "settle",
 ]

@@ -1,0 +1,42 @@
+"""Handing commands to workers, and the counts of what became of them."""
+
+from typing import Any, NamedTuple, cast
+
+from lua.keys import HANDLED, commands_key
+from lua.scripts import Client, call
+
+
+async def submit(client: Client, worker: str, command: bytes, waiting_max: int) -> bool:
+    """Append a command to its worker's stream; False when `waiting_max` wait there already, and nothing was taken."""
+    return bool(await call(client, "submit", [commands_key(worker)], [waiting_max, command]))
+
+
+class Handled(NamedTuple):
+    """How many commands of one kind a worker has answered with one status, and how long they took together."""
+
+    worker: str
+    kind: str
+    status: str
+    count: int
+    seconds: float
+
+
+async def count_handled(client: Client, worker: str, kind: str, status: str, seconds: float) -> None:
+    """Add one command to the counts. `kind` and `status` are words of ours, so that the counts stay few."""
+    async with cast(Any, client).pipeline(transaction=False) as pipe:
+        pipe.hincrby(HANDLED, f"{worker}/{kind}/{status}", 1)
+        pipe.hincrby(HANDLED, f"{worker}/{kind}/{status}/us", int(seconds * 1e6))
+        await pipe.execute()
+
+
+async def read_handled(client: Client) -> list[Handled]:
+    """The counts of all workers."""
+    found: dict[bytes, bytes] = await cast(Any, client).hgetall(HANDLED)
+    handled: list[Handled] = []
+    for field, count in sorted(found.items()):
+        if field.endswith(b"/us"):
+            continue
+        worker, kind, status = field.decode().split("/")
+        seconds = int(found.get(field + b"/us", b"0")) / 1e6
+        handled.append(Handled(worker, kind, status, int(count), seconds))
+    return handled
