@@ -53,12 +53,14 @@ def gateway() -> None:
 
 
 @app.command(epilog=example("fluxgate worker orders"))
-def worker(name: Annotated[str, typer.Argument(help="The worker, such as `orders`.", show_default=False)]) -> None:
-    """Run one worker: it takes its commands from a stream, acts, and writes to Postgres."""
-    from workers.run import WORKERS, run_worker
+def worker(
+    name: Annotated[str, typer.Argument(help="The worker, such as `orders`, or `all`.", show_default=False)],
+) -> None:
+    """Run one worker, or all in one process: it takes its commands from a stream, acts, and writes to Postgres."""
+    from workers.run import ALL, SERVICES, run_worker
 
-    if name not in WORKERS:
-        raise typer.BadParameter(f"there is no worker {name!r}; there is {', '.join(sorted(WORKERS))}.")
+    if name not in (*SERVICES, ALL):
+        raise typer.BadParameter(f"there is no worker {name!r}; there is {', '.join((*sorted(SERVICES), ALL))}.")
     asyncio.run(run_worker(name, _settings()))
 
 

@@ -37,7 +37,7 @@ async def settings(servers: Servers, tmp_path: Path) -> Settings:
     await redis.flushall()
     await redis.aclose()
     connection = await asyncpg.connect(servers.postgres_url)
-    await connection.execute("TRUNCATE orders, sales, sale_closings")
+    await connection.execute("TRUNCATE orders, sales, sale_closings, outbox, schedules, handled_commands")
     await connection.close()
     return settings
 

@@ -9,7 +9,7 @@ exception   passing faults are waited out; others are narrowed down to the one c
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import lua
 from contract.messages import Command, OrderAccepted, OrderCancelled, Poison, decode_entry
@@ -34,6 +34,15 @@ BACKOFF_MAX_S = 2.0
 T = TypeVar("T")
 
 
+class Logged(Protocol):
+    """Whatever has a log, such as a Context."""
+
+    @property
+    def log(self) -> Any:
+        """The log."""
+        ...
+
+
 class Entry(NamedTuple):
     """One delivery, decoded."""
 
@@ -41,37 +50,51 @@ class Entry(NamedTuple):
     commands: list[Command | Poison]
 
 
-async def run(context: Context, worker: Worker, stream: Stream, stop: asyncio.Event) -> None:
-    """Consume until `stop` is set; the batch in hand is finished first."""
-    loop = asyncio.get_running_loop()
-    lease_ms = int(context.settings.lease_s * 1000)
-    next_claim = 0.0
-    broken = False
+class Reader:
+    """What a consumer reads next: first what others have held for too long, then what nobody has had yet.
 
-    async def read() -> list[Delivery]:
-        nonlocal broken
+    The group is made by the first look that misses it, and not beforehand: in a full Redis nothing can be made, and
+    whoever starts there has to settle what waits in the group that stands.
+    """
+
+    def __init__(self, stream: Stream, lease_s: float, logged: Logged) -> None:
+        self._stream = stream
+        self._lease_s = lease_s
+        self._logged = logged
+        self._next_claim = 0.0
+        self._broken = False
+
+    async def next(self, count: int, stop: asyncio.Event) -> list[Delivery]:
+        """Deliveries, new ones at most `count`; none when nothing came for BLOCK_MS, or it is time to stop."""
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._next_claim:
+            claim_ms = int(self._lease_s * 1000)
+            deliveries = await until_it_works(lambda: self._stream.claim(claim_ms), self._logged, stop)
+            if deliveries:
+                # There may be more.
+                return deliveries
+            self._next_claim = loop.time() + self._lease_s / 4
+        return await until_it_works(lambda: self._read(count), self._logged, stop) or []
+
+    async def _read(self, count: int) -> list[Delivery]:
         try:
-            if broken:
+            if self._broken:
                 # What a broken read had been given would otherwise wait for the whole lease.
-                deliveries = await stream.read_again(worker.batch_entries)
-                broken = False
+                deliveries = await self._stream.read_again(count)
+                self._broken = False
                 if deliveries:
                     return deliveries
-            return await stream.read(worker.batch_entries, BLOCK_MS)
+            return await self._stream.read(count, BLOCK_MS)
         except Exception:
-            broken = True
+            self._broken = True
             raise
 
-    # The group is made by the first look that misses it, and not here: in a full Redis nothing can be made, and whoever
-    # starts there has to settle what waits in the group that stands.
+
+async def run(context: Context, worker: Worker, stream: Stream, stop: asyncio.Event) -> None:
+    """Consume until `stop` is set; the batch in hand is finished first."""
+    reader = Reader(stream, context.settings.lease_s, context)
     while not stop.is_set():
-        deliveries: list[Delivery] = []
-        if loop.time() >= next_claim:
-            deliveries = await until_it_works(lambda: stream.claim(lease_ms), context, stop) or []
-            # A full claim means that there may be more; otherwise look again within the lease.
-            next_claim = 0.0 if deliveries else loop.time() + context.settings.lease_s / 4
-        if not deliveries:
-            deliveries = await until_it_works(read, context, stop) or []
+        deliveries = await reader.next(worker.batch_entries, stop)
         if deliveries:
             await run_once(context, worker, deliveries, stop)
             if sum(len(delivery.fields) for delivery in deliveries) < LINGER_BELOW:
@@ -112,7 +135,7 @@ async def handle_apart(context: Context, worker: Worker, placed: list[Placed]) -
         return [Retry(reason)]
 
 
-async def until_it_works(work: Callable[[], Awaitable[T]], context: Context, stop: asyncio.Event) -> T | None:
+async def until_it_works(work: Callable[[], Awaitable[T]], logged: Logged, stop: asyncio.Event) -> T | None:
     """Repeat `work` while it fails with a passing fault, with back-off; None when it is time to stop."""
     pause_s = BACKOFF_FIRST_S
     while True:
@@ -121,7 +144,7 @@ async def until_it_works(work: Callable[[], Awaitable[T]], context: Context, sto
         except Exception as error:
             if not is_transient(error):
                 raise
-            context.log.warning(
+            logged.log.warning(
                 "waiting for a server", error=f"{type(error).__name__}: {error}", pause_s=round(pause_s, 3)
             )
         if await stopped_within(stop, pause_s * random.uniform(0.5, 1.0)):

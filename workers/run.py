@@ -14,16 +14,22 @@ from contract.settings import Settings
 from contract.telemetry import configure_logging, get_logger
 from contract.transport import Stream, open_redis
 from sql import load_queries, open_pool
-from workers import answers, consumer, orders, reaper
+from workers import answers, bus, consumer, orders, reaper
+from workers.service import Desk, Service
 from workers.worker import Context, Worker
 
-WORKERS: dict[str, Worker] = {orders.ORDERS.group: orders.ORDERS}
+SERVICES: dict[str, Service] = {service.name: service for service in ()}
 """Every worker by its name on the command line."""
+ALL = "all"
+LANES_WORKER = orders.ORDERS
+"""The worker of the sale; it consumes the lanes beside the commands of its service."""
 
 POSTGRES_CONNECTIONS_MAX = 8
 """Lanes that write at once; what one of them holds, the others do not wait for."""
 REDIS_CONNECTIONS = 4
 """Beside two for each lane, one of which waits for entries."""
+SERVICE_CONNECTIONS = 8
+"""Of each kind, for one service: half of its commands wait for something else at any moment."""
 BROKEN_PAUSE_S = 1.0
 """How long a lane that has failed is left alone: what is wrong with it, somebody has to mend."""
 BLOCK_S = 1.0
@@ -31,11 +37,30 @@ BLOCK_S = 1.0
 
 
 async def run_worker(name: str, settings: Settings) -> None:
-    """Run the worker of this name, a key of WORKERS, in all lanes until SIGTERM or SIGINT. Raises LanesDiffer."""
-    worker = WORKERS[name]
-    async with _context(name, worker.query_file, settings) as (context, stop):
-        # Unique for each process: two that share a name would take each other's entries without noticing.
-        await consume(context, worker, f"{socket.gethostname()}-{os.getpid()}", stop)
+    """Run the worker of this name, a key of SERVICES, or `all` of them, until SIGTERM or SIGINT. Raises LanesDiffer."""
+    names = list(SERVICES) if name == ALL else [name]
+    # Unique for each process: two that share a name would take each other's entries without noticing.
+    identity = f"{socket.gethostname()}-{os.getpid()}"
+    connections = SERVICE_CONNECTIONS * len(names)
+    async with _context(name, LANES_WORKER.query_file, settings, connections) as (context, stop):
+        async with asyncio.TaskGroup() as tasks:
+            for own in names:
+                tasks.create_task(serve(context, SERVICES[own], identity, stop))
+            if LANES_WORKER.group in names:
+                tasks.create_task(consume(context, LANES_WORKER, identity, stop))
+
+
+async def serve(context: Context, service: Service, identity: str, stop: asyncio.Event) -> None:
+    """Handle the commands of one service until `stop` is set and those in hand are finished."""
+    tools = service.open_tools(context.settings) if service.open_tools else None
+    log = context.log.bind(worker=service.name)
+    desk = Desk(context.settings, context.redis, context.pool, load_queries(service.name), log, tools)
+    stream = Stream(context.redis, lua.commands_key(service.name), service.name, identity)
+    try:
+        await _keep_going(partial(bus.run, desk, service, stream, stop), log, stop)
+    finally:
+        if service.close_tools:
+            service.close_tools(tools)
 
 
 async def consume(context: Context, worker: Worker, identity: str, stop: asyncio.Event) -> None:
@@ -59,7 +84,7 @@ async def _keep_going(work: Callable[[], Awaitable[None]], log: Any, stop: async
         try:
             await work()
         except Exception:
-            log.exception("this lane has failed, and is tried again", pause_s=BROKEN_PAUSE_S)
+            log.exception("this work has failed, and is begun again", pause_s=BROKEN_PAUSE_S)
             await consumer.stopped_within(stop, BROKEN_PAUSE_S)
 
 
@@ -70,15 +95,18 @@ async def run_reaper(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def _context(name: str, query_file: str, settings: Settings) -> AsyncGenerator[tuple[Context, asyncio.Event]]:
+async def _context(
+    name: str, query_file: str, settings: Settings, more_connections: int = 0
+) -> AsyncGenerator[tuple[Context, asyncio.Event]]:
     configure_logging(name, settings.log_level)
     log = get_logger()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    redis = open_redis(settings, connections=2 * settings.lanes + REDIS_CONNECTIONS, block_s=BLOCK_S)
-    connections = min(settings.lanes + 1, POSTGRES_CONNECTIONS_MAX)
+    redis_connections = 2 * settings.lanes + REDIS_CONNECTIONS + more_connections
+    redis = open_redis(settings, connections=redis_connections, block_s=BLOCK_S)
+    connections = min(settings.lanes + 1, POSTGRES_CONNECTIONS_MAX) + more_connections
     pool = await open_pool(settings.postgres_at, name=name, connections=connections)
     log.info("started")
     context = Context(settings, redis, pool, lua.LaneKeys(0, settings.lanes), load_queries(query_file), log)

@@ -1,0 +1,185 @@
+"""The loop of the command bus: read, handle several at once, settle each as it ends. What an ending means stands here.
+
+Replied    its caches go, the reply is kept and told to who asked, and the command leaves its stream
+Later      it waits in the outbox of Postgres for its time, and comes back as another attempt
+Never      it moves to `<stream>.dead` with its reason, and who asked is told that it failed
+Refuse     as Replied, with the problem; what was begun has been rolled back
+exception  passing faults are waited out while somebody waits; a bug is answered with 500, or tried again later where
+           nobody asked
+
+A command past its deadline is answered and not run. Each runs at least once; what it changes, it changes once
+(`workers/once.py`).
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+import structlog
+
+import lua
+from contract.bus import FIELD, BusCommand, BusReply, Problem, decode_command, encode
+from contract.transport import Delivery, Settled, Stream, bury, settle
+from sql import load_queries
+from workers.consumer import Reader, until_it_works
+from workers.faults import is_transient
+from workers.service import Desk, Ending, Later, Never, Refuse, Replied, Service
+
+AT_ONCE_MAX = 16
+"""Commands of one process at work at the same time: more would only wait for Postgres."""
+DELIVERIES_MAX = 16
+"""Deliveries after which a command counts as one that kills whoever handles it."""
+ATTEMPTS_MAX = 20
+"""Attempts of a command that nobody waits for; with the pauses below that is most of a day."""
+PAUSE_FIRST_S = 1.0
+PAUSE_MAX_S = 3_600.0
+HANDLE_WITHIN_S = 30.0
+"""The longest that a handler may take; more is a fault of a server, or a hang."""
+PATIENCE_S = 2.0
+"""How long a passing fault is waited out while somebody waits for the answer: less than they do."""
+AGAIN_S = 0.1
+
+_EXPIRED = Problem("EXPIRED", "It was asked for so long ago that it was not done. Ask again.", True, "retry")
+_AWAY = Problem(
+    "DATABASE_UNAVAILABLE", "The database does not answer. Ask again with the same key.", True, "retry_later"
+)
+_BUG = Problem("INTERNAL", "Something is wrong on our side, and nothing was changed.", False, "contact_support")
+
+
+class _Task(NamedTuple):
+    """A command with its place."""
+
+    delivery: Delivery
+    place: Settled
+    command: BusCommand
+
+
+async def run(desk: Desk, service: Service, stream: Stream, stop: asyncio.Event) -> None:
+    """Handle commands until `stop` is set; those in hand are finished first."""
+    reader = Reader(stream, desk.settings.lease_s, desk)
+    at_work: dict[str, asyncio.Task[None]] = {}
+    async with asyncio.TaskGroup() as tasks:
+        while not stop.is_set():
+            if len(at_work) >= AT_ONCE_MAX:
+                await asyncio.wait(at_work.values(), return_when=asyncio.FIRST_COMPLETED)
+                continue
+            for delivery in await reader.next(AT_ONCE_MAX - len(at_work), stop):
+                # What is claimed back from ourselves is still at work, and may go on.
+                if delivery.entry_id not in at_work:
+                    work = tasks.create_task(run_once(desk, service, stream, delivery, stop))
+                    at_work[delivery.entry_id] = work
+                    work.add_done_callback(lambda _, own=delivery.entry_id: at_work.pop(own))
+
+
+async def run_once(desk: Desk, service: Service, stream: Stream, delivery: Delivery, stop: asyncio.Event) -> None:
+    """Handle and settle one delivery."""
+    text = delivery.fields.get(FIELD.encode(), b"")
+    try:
+        command = decode_command(text)
+        UUID(command.id)
+    except (ValueError, msgspec.MsgspecError) as error:
+        place = Settled(stream.name, stream.group, delivery.entry_id, "", "")
+        reason = f"no command: {error}"[:500]
+        desk.log.error("command is dead-lettered", reason=reason)
+        dead = lua.dead_commands_key(service.name)
+        await until_it_works(lambda: bury(desk.redis, place, dead, text, reason, b""), desk, stop)
+        return
+    place = Settled(stream.name, stream.group, delivery.entry_id, lua.reply_key(command.id), command.reply_to)
+    with structlog.contextvars.bound_contextvars(
+        command=command.id, kind=command.kind, request_id=command.request_id, trace=command.trace
+    ):
+        began = time.perf_counter()
+        ending = await _ending(desk, service, command, delivery.deliveries, stop)
+        if ending is None:
+            return
+        word = await until_it_works(lambda: _settle(desk, _Task(delivery, place, command), ending), desk, stop)
+        seconds = time.perf_counter() - began
+        desk.log.info("command", ending=word, attempt=command.attempt, ms=round(seconds * 1000, 1))
+        kind = command.kind if command.kind in service.handlers else "unknown"
+        await _counted(lua.count_handled(desk.redis, service.name, kind, word or "stopped", seconds), desk)
+
+
+async def _ending(
+    desk: Desk, service: Service, command: BusCommand, deliveries: int, stop: asyncio.Event
+) -> Ending | None:
+    """What becomes of a command; None when it is time to stop before anything did."""
+    handler = service.handlers.get(command.kind)
+    if handler is None:
+        return Never(f"no handler for the kind {command.kind[:100]!r}")
+    if deliveries > DELIVERIES_MAX:
+        return Never(f"delivered {deliveries} times without being settled")
+    if command.deadline_ms and time.time() * 1000 > command.deadline_ms:
+        return Replied(503, problem=_EXPIRED)
+
+    async def work() -> Ending:
+        async with asyncio.timeout(HANDLE_WITHIN_S):
+            return await handler(desk, command)
+
+    try:
+        return await (_with_patience(work, desk) if command.reply_to else until_it_works(work, desk, stop))
+    except Refuse as refused:
+        return Replied(refused.status, problem=refused.problem)
+    except msgspec.ValidationError as error:
+        return Replied(400, problem=Problem("BAD_REQUEST", f"{error}.", False, "correct_request"))
+    except Exception as error:
+        if is_transient(error):
+            return Replied(503, problem=_AWAY)
+        desk.log.exception("a bug")
+        if command.reply_to:
+            return Replied(500, problem=_BUG)
+        return Later(pause_s(command.attempt), f"{type(error).__name__}: {error}"[:500])
+
+
+async def _with_patience(work: Callable[[], Awaitable[Ending]], desk: Desk) -> Ending:
+    """Repeat `work` while it fails with a passing fault, for PATIENCE_S; then raise the fault."""
+    give_up = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return await work()
+        except Exception as error:
+            if not is_transient(error) or time.monotonic() > give_up:
+                raise
+            desk.log.warning("waiting for a server", error=f"{type(error).__name__}: {error}")
+        await asyncio.sleep(AGAIN_S)
+
+
+def pause_s(attempt: int) -> float:
+    """The pause after an attempt that failed: doubled each time."""
+    return min(PAUSE_MAX_S, PAUSE_FIRST_S * 2 ** min(attempt - 1, 30))
+
+
+async def _settle(desk: Desk, task: _Task, ending: Ending) -> str:
+    """Do what an ending means; gives the word that it is counted under."""
+    command = task.command
+    match ending:
+        case Replied():
+            await lua.invalidate(desk.redis, ending.stale)
+            reply = BusReply(command.id, ending.status, ending.data, ending.problem)
+            await settle(desk.redis, task.place, encode(reply))
+            return str(ending.status)
+        case Later() if command.attempt < ATTEMPTS_MAX:
+            desk.log.warning("command comes back later", reason=ending.reason, after_s=ending.after_s)
+            again = msgspec.structs.replace(command, attempt=command.attempt + 1)
+            row = (UUID(command.id), task.place.group, msgspec.json.encode(again), ending.after_s)
+            await desk.pool.execute(load_queries("bus")["leave_command"], *row)
+            await settle(desk.redis, task.place, b"")
+            return "later"
+        case Later() | Never():
+            desk.log.error("command is dead-lettered", reason=ending.reason)
+            reply = BusReply(command.id, 500, problem=_BUG)
+            dead, text = lua.dead_commands_key(task.place.group), task.delivery.fields[FIELD.encode()]
+            await bury(desk.redis, task.place, dead, text, ending.reason[:500], encode(reply))
+            return "dead"
+
+
+async def _counted(counting: Awaitable[None], desk: Desk) -> None:
+    """Counts are worth no repetition: a count that is lost says so in the log."""
+    try:
+        await counting
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        desk.log.warning("a command is not counted", error=f"{type(error).__name__}: {error}")
