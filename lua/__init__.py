@@ -49,6 +49,7 @@ from lua.settling import (
     replay_dead,
     settle,
 )
+from lua.throttling import Bucket, give_back, is_known, mark_known, take_tokens
 
 __all__ = [
     "ANSWERS_PREFIX",
@@ -60,6 +61,7 @@ __all__ = [
     "REPLIES_PREFIX",
     "Answer",
     "Batch",
+    "Bucket",
     "CancelStatus",
     "Client",
     "Dead",
@@ -88,10 +90,13 @@ __all__ = [
     "every_lane",
     "forget_consumers",
     "forget_meters",
+    "give_back",
+    "is_known",
     "known_tails",
     "lane_of",
     "lane_of_order",
     "lanes_in_force",
+    "mark_known",
     "mark_lost",
     "now_ms",
     "open_sale",
@@ -113,4 +118,5 @@ __all__ = [
     "submit",
     "sum_figures",
     "tail_of",
+    "take_tokens",
 ]

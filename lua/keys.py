@@ -23,7 +23,7 @@
     fluxgate:reply:<command>  string  what came of a command; empty while nothing has
     fluxgate:cache:<name>     hash    a cached answer, or the promise of one
     fluxgate:cached:<family>  set     names of cached answers, for invalidation by pattern
-    fluxgate:throttle:<digest> hash   token bucket of an account or an address that tries to log in
+    fluxgate:{throttle}:<digest>  hash    token bucket of an account or an address that tries to log in
     fluxgate:handled          hash    worker/kind/status -> commands and their microseconds
     fluxgate:secret           string  keys the digest of idempotency keys, so that order ids cannot be guessed
 
@@ -71,8 +71,8 @@ def cached_key(family: str) -> str:
 
 
 def throttle_key(what: str) -> str:
-    """The token bucket of whoever tries to log in."""
-    return f"fluxgate:throttle:{blake2b(what.encode(), digest_size=16).hexdigest()}"
+    """The token bucket of whoever tries to log in; in one slot all, because one step takes from several."""
+    return f"fluxgate:{{throttle}}:{blake2b(what.encode(), digest_size=16).hexdigest()}"
 
 
 def product_digest(product_id: str) -> str:

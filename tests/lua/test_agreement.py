@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import lua
-from lua import CancelStatus, LaneKeys, Status, lanes, sales, scripts, settling
+from lua import CancelStatus, LaneKeys, Status, lanes, sales, scripts, settling, throttling
 from lua.admit import FIXED_KEYS
 from lua.keys import product_digest
 from tests.lua.lane import Lane, look, make_order, outcome
@@ -17,6 +17,7 @@ from tests.tidy.scripts import disagrees_about_statuses, read_header
 KEYS = LaneKeys(0)
 SALE, STOCK, BUYERS = KEYS.product(product_digest("ps5"))
 ORDER = make_order(client="10.0.0.1")
+BUCKETS = [lua.Bucket("ann", 1.0, 1), lua.Bucket("10.0.0.1", 1.0, 1)]
 NAMED = {
     "bucket": KEYS.bucket,
     "lanes": KEYS.lanes,
@@ -39,6 +40,7 @@ TUPLES = {
     "settle": settling.SETTLE_KEYS,
     "replay_dead": settling.REPLAY_DEAD_KEYS,
     "forget_consumers": settling.FORGET_CONSUMERS_KEYS,
+    "throttle": throttling.THROTTLE_KEYS,
 }
 ENUMS: dict[str, type[IntEnum]] = {"admit": Status, "cancel": CancelStatus}
 
@@ -90,6 +92,8 @@ CALLS: dict[str, tuple[Call, Any, list[int], list[int]]] = {
     "settle": (call_settle, 1, [2, 1, 2], [2, 2, 1]),
     "forget_consumers": (lambda lane: lua.forget_consumers(lane.redis, lane.keys, "g", 1), 1, [], []),
     "replay_dead": (lambda lane: lua.replay_dead(lane.redis, lane.keys, "1-1"), 1, [], []),
+    # Two buckets.
+    "throttle": (lambda lane: lua.take_tokens(lane.redis, BUCKETS), 0, [2], [2]),
 }
 
 
