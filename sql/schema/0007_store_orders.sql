@@ -13,11 +13,12 @@ CREATE TYPE store_order_status AS ENUM (
 
 CREATE TABLE store_orders (
     id                uuid               PRIMARY KEY,
-    user_id           text               NOT NULL CHECK (char_length(user_id) BETWEEN 1 AND 128),
+    user_id           text               NOT NULL REFERENCES users (id),
     status            store_order_status NOT NULL DEFAULT 'PENDING',
-    subtotal          numeric(12,2)      NOT NULL CHECK (subtotal >= 0),
-    discount          numeric(12,2)      NOT NULL DEFAULT 0 CHECK (discount BETWEEN 0 AND subtotal),
-    total             numeric(12,2)      NOT NULL,
+    -- Wide enough for any price times any quantity: what nobody can pay is refused, and is no fault.
+    subtotal          numeric(24,2)      NOT NULL CHECK (subtotal >= 0),
+    discount          numeric(24,2)      NOT NULL DEFAULT 0 CHECK (discount BETWEEN 0 AND subtotal),
+    total             numeric(24,2)      NOT NULL,
     promo_code        text               REFERENCES promo_codes (code),
     -- Whether its units came out of a flash sale, and not out of the stock of the games.
     from_sale         boolean            NOT NULL DEFAULT false,
@@ -77,7 +78,7 @@ CREATE TABLE store_order_items (
 
 CREATE TABLE ledger (
     id       bigint        PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
-    user_id  text          NOT NULL CHECK (char_length(user_id) BETWEEN 1 AND 128),
+    user_id  text          NOT NULL REFERENCES users (id),
     -- What is added to the balance; negative where it is taken.
     amount   numeric(12,2) NOT NULL,
     kind     text          NOT NULL CHECK (kind IN ('deposit', 'purchase', 'refund')),
