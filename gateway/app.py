@@ -9,7 +9,8 @@ import lua
 from contract.settings import Settings, read_settings
 from contract.telemetry import configure_logging, get_logger
 from contract.transport import Asker, open_redis
-from gateway import health, orders, sales
+from gateway import commands, health, orders, sales
+from gateway.envelope import API, wrapped
 from gateway.events import Events
 from gateway.gate import Gate, Handler, make_redirect, serve
 from gateway.head import request_id, unsound
@@ -17,6 +18,7 @@ from gateway.lanes import Lanes
 from gateway.meters import publish_forever
 from gateway.metrics import Meter
 from gateway.patience import Patience
+from gateway.replies import Replies
 from gateway.replying import Refused
 from gateway.routing import Router
 from gateway.rsgi import Exchange, Scope
@@ -30,6 +32,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/init", sales.open_sale),
     ("GET", "/inventory/{product_id:path}", sales.read_inventory),
     ("GET", "/admission", sales.read_admission),
+    ("GET", "/api/commands/{command_id}", commands.read_command),
     ("GET", "/livez", health.livez),
     ("GET", "/readyz", health.readyz),
     ("GET", "/metrics", health.metrics),
@@ -40,6 +43,8 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
 """Every route: method, path, handler. A WebSocket to /events goes to `watch_events`."""
 
 REDIS_CONNECTIONS = 8
+BUS_CONNECTIONS = 8
+"""Of the commands that are no sale, so that neither waits for the other."""
 COLLECT_AFTER = (100_000, 50, 1_000)
 """Allocations before a collection of the young, and young and middle ones before those of their elders."""
 LISTEN_S = 86_400.0
@@ -90,8 +95,10 @@ class Application:
             found = self._router.find(scope.method, scope.path)
         except Refused as error:
             headers = scope.headers
-            reply = unsound(scope, headers) or error.reply
-            exchange.response_bytes(reply.status, [*reply.headers, ("x-request-id", request_id(headers))], reply.body)
+            reply, own_id = unsound(scope, headers) or error.reply, request_id(headers)
+            if scope.path.startswith(API):
+                reply = wrapped(own_id, reply)
+            exchange.response_bytes(reply.status, [*reply.headers, ("x-request-id", own_id)], reply.body)
         else:
             await serve(gate, found.route, found.handler, scope, exchange, found.params)
 
@@ -100,6 +107,7 @@ class Application:
         if self._publishing is not None:
             self._publishing.cancel()
         await gate.events.close()
+        await gate.replies.close()
         await gate.asker.close()
         await gate.lanes.close()
         await gate.redis.aclose()
@@ -120,7 +128,7 @@ def make_gate(settings: Settings) -> Gate:
     redis = open_redis(settings, connections=REDIS_CONNECTIONS)
     lanes = Lanes(redis, settings)
     # Listening waits by design, so it has connections and a patience of its own.
-    listener = open_redis(settings, connections=2, block_s=LISTEN_S)
+    listener = open_redis(settings, connections=3, block_s=LISTEN_S)
     questions = lua.questions_key(lua.GROUP_OF_ORDERS)
     return Gate(
         settings=settings,
@@ -129,6 +137,7 @@ def make_gate(settings: Settings) -> Gate:
         events=Events(listener, [lane.admission.keys.events for lane in lanes.all]),
         meter=Meter(),
         visitors=Visitors(settings.trusted_proxies),
+        replies=Replies(open_redis(settings, connections=BUS_CONNECTIONS), listener, settings.backlog_max),
         asker=Asker(redis, listener, questions, lua.ANSWERS_PREFIX, settings.ask_timeout_s),
         patience=Patience(settings.body_timeout_s),
         redirect=make_redirect(settings),

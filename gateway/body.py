@@ -12,27 +12,35 @@ from gateway.rsgi import Exchange, Headers
 SALE_BODY_MAX = 16 * 1024
 """Bytes of a body at the sale routes; an order needs a hundredth of it."""
 
+API_BODY_MAX = 1024 * 1024
+"""Bytes of a body at any other route."""
+
 _JSON = "application/json"
 T = TypeVar("T")
 _CUT_SHORT = refusal(400, "The body ended before it was whole, or its chunks are malformed. Nothing was taken.", CLOSE)
 _NOT_JSON = refusal(415, "Send the body as JSON with the header Content-Type: application/json.")
-_TOO_LARGE = refusal(413, f"The body is larger than {SALE_BODY_MAX} bytes.", CLOSE)
+_TOO_LARGE = {
+    limit: refusal(413, f"The body is larger than {limit} bytes.", CLOSE) for limit in (SALE_BODY_MAX, API_BODY_MAX)
+}
 
 
 class Disconnected(Refused):
     """The client has gone before its body was whole, or has broken its framing."""
 
 
-async def read_body(headers: Headers, exchange: Exchange, patience: Patience) -> bytes:
-    """The whole body. Raises Refused when it is too large or too slow, Disconnected when it does not come."""
+async def read_body(headers: Headers, exchange: Exchange, patience: Patience, limit: int = SALE_BODY_MAX) -> bytes:
+    """The whole body, of at most `limit` bytes, which is one of the two above.
+
+    Raises Refused when it is too large or too slow, Disconnected when it does not come.
+    """
     length = headers.get("content-length")
     if length is None and "transfer-encoding" not in headers:
         return b""
-    if length is not None and int(length) > SALE_BODY_MAX:
-        raise Refused(_TOO_LARGE)
+    if length is not None and int(length) > limit:
+        raise Refused(_TOO_LARGE[limit])
     task = patience.begin()
     try:
-        return await (_gather(exchange) if length is None else exchange())
+        return await (_gather(exchange, limit) if length is None else exchange())
     except asyncio.CancelledError:
         if not patience.end(task):
             raise
@@ -56,7 +64,7 @@ def decode(headers: Headers, body: bytes, decoder: msgspec.json.Decoder[T], exam
         raise Refused(refusal(400, f"{_explain(body, error)} Send JSON such as {example}.")) from None
 
 
-async def _gather(exchange: Exchange) -> bytes:
+async def _gather(exchange: Exchange, limit: int) -> bytes:
     """A body that does not say beforehand how long it is. Raises RuntimeError when its framing is broken."""
     body = b""
     ended = False
@@ -66,8 +74,8 @@ async def _gather(exchange: Exchange) -> bytes:
             raise RuntimeError
         ended = not piece
         body += piece
-        if len(body) > SALE_BODY_MAX:
-            raise Refused(_TOO_LARGE)
+        if len(body) > limit:
+            raise Refused(_TOO_LARGE[limit])
     return body
 
 

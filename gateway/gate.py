@@ -12,12 +12,14 @@ from contract.settings import Settings
 from contract.telemetry import get_logger
 from contract.transport import Asker
 from gateway.body import Disconnected
+from gateway.envelope import API, wrapped
 from gateway.events import Events
 from gateway.head import listed, request_id, unsound
 from gateway.lanes import Lanes
 from gateway.metrics import Meter
 from gateway.negotiation import prefers_json
 from gateway.patience import Patience
+from gateway.replies import Replies
 from gateway.replying import NO_STORE, Refused, Reply, not_ready, overloaded, refusal, retry_after
 from gateway.rsgi import Exchange, Headers, Scope
 from gateway.visitors import Visitors
@@ -38,6 +40,7 @@ class Gate:
     meter: Meter
     visitors: Visitors
     asker: Asker
+    replies: Replies
     patience: Patience
     redirect: Reply
 
@@ -50,6 +53,7 @@ class Call(msgspec.Struct, frozen=True):
     headers: Headers
     exchange: Exchange
     params: dict[str, str]
+    request_id: str = ""
 
     @property
     def client(self) -> str:
@@ -85,7 +89,7 @@ async def serve(
     own_id = request_id(headers)
     counted = 0
     try:
-        answer = unsound(scope, headers) or await handler(Call(gate, scope, headers, exchange, params))
+        answer = unsound(scope, headers) or await handler(Call(gate, scope, headers, exchange, params, own_id))
     except Disconnected as gone:
         answer, counted = gone.reply, CLIENT_GONE
     except Refused as error:
@@ -97,6 +101,8 @@ async def serve(
     except Exception:
         get_logger().exception("a bug", route=route, request_id=own_id)
         answer = _BUG
+    if answer.status >= 400 and route.startswith(API):
+        answer = wrapped(own_id, answer)
     seconds = time.perf_counter() - started
     gate.meter.count(route, counted or answer.status, seconds)
     if gate.settings.log_level == "debug":

@@ -16,6 +16,7 @@ CONTRACT_NAME, DRAFT_NAME = KEY_NAMES = ("x-idempotency-key", "idempotency-key")
 URL_LENGTH_MAX = 2048
 _VISIBLE = re.compile(f"[!-~]{{1,{KEY_LENGTH_MAX}}}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_TRACE = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})")
 _WITHOUT_HOST = ("1", "1.0")
 """HTTP/1.0 as Granian names it, and as everybody else does: its clients need not send a Host."""
 _process = secrets.token_hex(4)
@@ -34,6 +35,14 @@ def request_id(headers: Headers) -> str:
     """The client's own id of the request where it is sound, or one of ours."""
     given = headers.get("x-request-id")
     return given if given and _REQUEST_ID.fullmatch(given) else f"{_process}-{next(_numbers):x}"
+
+
+def trace_of(headers: Headers) -> str:
+    """The trace that a request belongs to, as W3C's traceparent has it, with a step of ours; a new one where none
+    came."""
+    given = _TRACE.fullmatch(headers.get("traceparent") or "")
+    trace, flags = (given[1], given[2]) if given else (secrets.token_hex(16), "00")
+    return f"00-{trace}-{secrets.token_hex(8)}-{flags}"
 
 
 def unsound(scope: Scope, headers: Headers) -> Reply | None:

@@ -18,7 +18,7 @@ from workers import answers, bus, consumer, orders, reaper
 from workers.service import Desk, Service
 from workers.worker import Context, Worker
 
-SERVICES: dict[str, Service] = {service.name: service for service in ()}
+SERVICES: dict[str, Service] = {service.name: service for service in (Service("orders", {}),)}
 """Every worker by its name on the command line."""
 ALL = "all"
 LANES_WORKER = orders.ORDERS
@@ -42,12 +42,12 @@ async def run_worker(name: str, settings: Settings) -> None:
     # Unique for each process: two that share a name would take each other's entries without noticing.
     identity = f"{socket.gethostname()}-{os.getpid()}"
     connections = SERVICE_CONNECTIONS * len(names)
-    async with _context(name, LANES_WORKER.query_file, settings, connections) as (context, stop):
-        async with asyncio.TaskGroup() as tasks:
-            for own in names:
-                tasks.create_task(serve(context, SERVICES[own], identity, stop))
-            if LANES_WORKER.group in names:
-                tasks.create_task(consume(context, LANES_WORKER, identity, stop))
+    opened = _context(name, LANES_WORKER.query_file, settings, connections)
+    async with opened as (context, stop), asyncio.TaskGroup() as tasks:
+        for own in names:
+            tasks.create_task(serve(context, SERVICES[own], identity, stop))
+        if LANES_WORKER.group in names:
+            tasks.create_task(consume(context, LANES_WORKER, identity, stop))
 
 
 async def serve(context: Context, service: Service, identity: str, stop: asyncio.Event) -> None:

@@ -1,0 +1,109 @@
+"""Commands out, replies back: one stream of replies for this process, one reader, a future for each that is awaited.
+
+What is not answered in time goes on, and its reply is kept: whoever asked comes back for it with the command's id.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections import Counter
+from typing import Any
+
+import msgspec
+from redis.exceptions import RedisError
+
+import lua
+from contract.bus import BusCommand, BusReply, decode_reply
+from contract.errors import NotReady, Overloaded
+from contract.telemetry import get_logger
+from contract.transport import find_reply, read_replies
+from gateway.redis_faults import as_not_ready
+
+AWAITED_MAX = 256
+"""Commands of one worker that this process may await at once: a slow worker holds so many requests and no more."""
+COMMAND_WITHIN_S = 60.0
+"""A command that has waited longer is answered and not run: who asked for it has gone."""
+REPLIES_AT_ONCE = 1_000
+REREAD_PAUSE_S = 0.5
+
+WAITING = b""
+"""What is kept of a command that has no reply yet."""
+
+
+class Replies:
+    """The commands of one gateway process. `listener` is a client that may wait long for what it reads."""
+
+    def __init__(self, redis: lua.Client, listener: lua.Client, waiting_max: int) -> None:
+        self._redis = redis
+        self._listener = listener
+        self._waiting_max = waiting_max
+        self._stream = lua.REPLIES_PREFIX + secrets.token_hex(8)
+        self._awaited: dict[str, asyncio.Future[BusReply]] = {}
+        self._of_worker: Counter[str] = Counter()
+        self._reading: asyncio.Task[None] | None = None
+
+    async def tell(self, worker: str, command: BusCommand) -> None:
+        """Hand a command over that nobody waits for. Raises Overloaded, or NotReady when Redis is away."""
+        with as_not_ready():
+            if not await lua.submit(self._redis, worker, msgspec.json.encode(command), self._waiting_max):
+                raise Overloaded
+
+    async def ask(self, worker: str, command: BusCommand, wait_s: float) -> BusReply | None:
+        """Hand a command over and wait for its reply; None when it has not come in time, and will be kept.
+
+        Raises Overloaded when too many wait for this worker, NotReady when Redis is away.
+        """
+        if self._of_worker[worker] >= AWAITED_MAX:
+            raise Overloaded
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+        deadline_ms = int((time.time() + max(COMMAND_WITHIN_S, wait_s)) * 1000)
+        command = msgspec.structs.replace(command, reply_to=self._stream, deadline_ms=deadline_ms)
+        awaited = self._awaited[command.id] = asyncio.get_running_loop().create_future()
+        self._of_worker[worker] += 1
+        try:
+            await self.tell(worker, command)
+            async with asyncio.timeout(wait_s):
+                return await awaited
+        except TimeoutError:
+            return None
+        finally:
+            self._of_worker[worker] -= 1
+            self._awaited.pop(command.id, None)
+
+    async def find(self, command_id: str) -> bytes | None:
+        """The reply that is kept of a command; WAITING while there is none yet, None where nothing is known."""
+        with as_not_ready():
+            return await find_reply(self._redis, lua.reply_key(command_id))
+
+    async def close(self) -> None:
+        """Stop reading replies."""
+        if self._reading is not None:
+            self._reading.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._reading
+        await self._redis.aclose()
+
+    async def _read(self) -> None:
+        last = "0-0"
+        while True:
+            try:
+                found = await read_replies(self._listener, self._stream, last, REPLIES_AT_ONCE)
+            except (RedisError, OSError, NotReady) as error:
+                get_logger().warning("replies are interrupted", error=f"{type(error).__name__}: {error}")
+                await asyncio.sleep(REREAD_PAUSE_S)
+                continue
+            for place, text in found:
+                last = place
+                self._resolve(text)
+
+    def _resolve(self, text: bytes) -> None:
+        try:
+            reply = decode_reply(text)
+        except msgspec.MsgspecError as error:
+            get_logger().error("a reply cannot be read", error=str(error))
+            return
+        awaited: Any = self._awaited.get(reply.id)
+        if awaited is not None and not awaited.done():
+            awaited.set_result(reply)
