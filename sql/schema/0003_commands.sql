@@ -24,7 +24,8 @@ CREATE TABLE outbox (
     due_at     timestamptz NOT NULL DEFAULT now()
 );
 
-CREATE INDEX outbox_by_due ON outbox (due_at, command_id);
+-- By worker first: what waits for one of them is in no other's way.
+CREATE INDEX outbox_by_due ON outbox (worker, due_at, command_id);
 
 -- Schedules: when each is due next, and who is at work on it until when.
 
