@@ -42,6 +42,18 @@ CREATE INDEX games_by_sold ON games (sold DESC, id) WHERE active;
 -- Games whose price was reduced, those first that were reduced most.
 CREATE INDEX games_by_reduction ON games ((1 - price / old_price) DESC, id) WHERE active AND old_price > price;
 
+-- The active games that a search wants: all words of a tsquery, a genre, a platform, those in stock; null wants any.
+-- A function, so that each order of the catalogue is a short query of its own; Postgres puts its body into the query.
+CREATE FUNCTION matching_games(wanted text, of_genre text, on_platform text, in_stock boolean) RETURNS SETOF games
+LANGUAGE sql STABLE AS $$
+    SELECT * FROM games
+    WHERE active
+        AND (wanted IS NULL OR words @@ to_tsquery('simple', wanted))
+        AND (of_genre IS NULL OR lower(genre) = lower(of_genre))
+        AND (on_platform IS NULL OR lower(platform) = lower(on_platform))
+        AND (in_stock IS NULL OR (stock > 0) = in_stock)
+$$;
+
 -- Promo codes. One row per code; what it takes off a subtotal, from when until when, and how often.
 
 CREATE TABLE promo_codes (
