@@ -6,10 +6,12 @@ from collections.abc import Awaitable
 from typing import Any, cast
 
 import lua
+from contract.auth_keys import public_keys
 from contract.settings import Settings, read_settings
 from contract.telemetry import configure_logging, get_logger
 from contract.transport import Asker, open_redis
-from gateway import commands, health, orders, sales
+from gateway import auth, commands, health, orders, sales
+from gateway.cross_site import preflight, sharing
 from gateway.envelope import API, wrapped
 from gateway.events import Events
 from gateway.gate import Gate, Handler, make_redirect, serve
@@ -22,6 +24,7 @@ from gateway.replies import Replies
 from gateway.replying import Refused
 from gateway.routing import Router
 from gateway.rsgi import Exchange, Scope
+from gateway.tokens import AccessTokens
 from gateway.visitors import Visitors
 from gateway.watching import refuse_plain, watch_events
 
@@ -32,6 +35,11 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/init", sales.open_sale),
     ("GET", "/inventory/{product_id:path}", sales.read_inventory),
     ("GET", "/admission", sales.read_admission),
+    ("POST", "/api/auth/register", auth.register),
+    ("POST", "/api/auth/login", auth.login),
+    ("POST", "/api/auth/refresh", auth.refresh),
+    ("POST", "/api/auth/logout", auth.logout),
+    ("GET", "/api/auth/me", auth.read_me),
     ("GET", "/api/commands/{command_id}", commands.read_command),
     ("GET", "/livez", health.livez),
     ("GET", "/readyz", health.readyz),
@@ -91,16 +99,19 @@ class Application:
         loop.run_until_complete(self._close())
 
     async def _route(self, gate: Gate, scope: Scope, exchange: Exchange) -> None:
+        headers = scope.headers
+        in_api = scope.path.startswith(API)
+        also = sharing(headers, gate.settings) if in_api else ()
         try:
             found = self._router.find(scope.method, scope.path)
         except Refused as error:
-            headers = scope.headers
             reply, own_id = unsound(scope, headers) or error.reply, request_id(headers)
-            if scope.path.startswith(API):
-                reply = wrapped(own_id, reply)
-            exchange.response_bytes(reply.status, [*reply.headers, ("x-request-id", own_id)], reply.body)
+            if in_api:
+                asked_before = preflight(headers, gate.settings) if scope.method == "OPTIONS" else None
+                reply = asked_before or wrapped(own_id, reply)
+            exchange.response_bytes(reply.status, [*reply.headers, *also, ("x-request-id", own_id)], reply.body)
         else:
-            await serve(gate, found.route, found.handler, scope, exchange, found.params)
+            await serve(gate, found.route, found.handler, scope, exchange, found.params, also)
 
     async def _close(self) -> None:
         gate = cast(Gate, self._gate)
@@ -140,5 +151,6 @@ def make_gate(settings: Settings) -> Gate:
         replies=Replies(open_redis(settings, connections=BUS_CONNECTIONS), listener, settings.backlog_max),
         asker=Asker(redis, listener, questions, lua.ANSWERS_PREFIX, settings.ask_timeout_s),
         patience=Patience(settings.body_timeout_s),
+        tokens=AccessTokens(public_keys(settings)),
         redirect=make_redirect(settings),
     )

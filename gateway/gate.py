@@ -21,7 +21,8 @@ from gateway.negotiation import prefers_json
 from gateway.patience import Patience
 from gateway.replies import Replies
 from gateway.replying import NO_STORE, Refused, Reply, not_ready, overloaded, refusal, retry_after
-from gateway.rsgi import Exchange, Headers, Scope
+from gateway.rsgi import Exchange, Header, Headers, Scope
+from gateway.tokens import AccessTokens
 from gateway.visitors import Visitors
 
 CLIENT_GONE = 499
@@ -42,6 +43,7 @@ class Gate:
     asker: Asker
     replies: Replies
     patience: Patience
+    tokens: AccessTokens
     redirect: Reply
 
 
@@ -81,9 +83,18 @@ NO_PARAMS: dict[str, str] = {}
 
 
 async def serve(
-    gate: Gate, route: str, handler: Handler, scope: Scope, exchange: Exchange, params: dict[str, str] = NO_PARAMS
+    gate: Gate,
+    route: str,
+    handler: Handler,
+    scope: Scope,
+    exchange: Exchange,
+    params: dict[str, str] = NO_PARAMS,
+    also: tuple[Header, ...] = (),
 ) -> None:
-    """Answer one request: whatever the handler meets becomes a reply, counted and timed under the name of its route."""
+    """Answer one request: whatever the handler meets becomes a reply, counted and timed under the name of its route.
+
+    `also` are headers for whatever the reply is.
+    """
     started = time.perf_counter()
     headers = scope.headers
     own_id = request_id(headers)
@@ -108,4 +119,4 @@ async def serve(
     if gate.settings.log_level == "debug":
         ms = round(seconds * 1000, 3)
         get_logger().debug("request", route=route, status=answer.status, ms=ms, request_id=own_id)
-    exchange.response_bytes(answer.status, [*answer.headers, ("x-request-id", own_id)], answer.body)
+    exchange.response_bytes(answer.status, [*answer.headers, *also, ("x-request-id", own_id)], answer.body)
