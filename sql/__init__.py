@@ -56,6 +56,17 @@ async def open_pool(postgres_url: str, *, name: str, connections: int) -> Pool:
     )
 
 
+async def open_connection(postgres_url: str, *, name: str) -> Connection:
+    """One connection outside of any pool, for whoever listens; `name` is what Postgres shows for it."""
+    driver: Any = asyncpg
+    return await driver.connect(
+        postgres_url,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=COMMAND_TIMEOUT_S,
+        server_settings={"application_name": f"fluxgate {name}"},
+    )
+
+
 async def apply_schema(postgres_url: str) -> list[str]:
     """Apply the schema files that have not been applied yet, all or none, and give their names.
 

@@ -16,10 +16,12 @@ SELECT reply, stale FROM handled_commands WHERE command_id = $1;
 UPDATE handled_commands SET reply = $2, stale = $3 WHERE command_id = $1;
 
 -- name: leave_command
--- Leaves a command in the outbox; one that waits already is left alone.
+-- Leaves a command in the outbox; one that waits already stays as it is. DO NOTHING would not do: a command that is
+-- just leaving still has its row, which is deleted after it was looked at. An update waits for whoever deletes it.
 -- $1 command id uuid, $2 worker text, $3 command bytea, $4 seconds until it is due double precision
 WITH left_there AS (
     INSERT INTO outbox (command_id, worker, command, due_at)
-    VALUES ($1, $2, $3, now() + make_interval(secs => $4)) ON CONFLICT DO NOTHING
+    VALUES ($1, $2, $3, now() + make_interval(secs => $4))
+    ON CONFLICT (command_id) DO UPDATE SET due_at = outbox.due_at
 )
 SELECT pg_notify('outbox', '');
