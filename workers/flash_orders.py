@@ -1,0 +1,116 @@
+"""Flash-sale orders as store orders: one of a known game and user is paid, and its keys are bought, like any other.
+
+Consumes  take_flash_order and return_flash_order, which `workers/handover.py` leaves with the rows of the sale, and
+          cancel_flash_order, as commands of the worker `orders`
+Calls     nothing
+Writes    store_orders, store_order_items, ledger, users.balance; for cancel_flash_order the order's record in Redis
+Emits     purchase for the worker `g2a`, cancel_flash_order for its own
+Fails     an order that its buyer cannot pay becomes FAILED, and its units go back to the sale
+
+Taking and returning one order hold the lock of its user, and a cancellation stands in the row of the sale before
+anybody is told to return: whichever comes first, what was charged comes back, once.
+"""
+
+from uuid import UUID
+
+import msgspec
+
+import lua
+from contract.bus import BusCommand
+from contract.order_ids import parse_order_id
+from sql import Connection, load_queries
+from workers.money import add_up
+from workers.once import once, tell
+from workers.order_steps import QUERIES, follow_up, give_back, lock_user, pay, stale_of
+from workers.records import row_record
+from workers.service import Desk, Ending, Handler, Later, Replied, replied
+
+
+class OneFlashOrder(msgspec.Struct, frozen=True, rename="camel"):
+    """Which order of a flash sale is meant."""
+
+    order_id: UUID
+
+
+_one = msgspec.json.Decoder(OneFlashOrder)
+
+
+async def take_flash_order(desk: Desk, command: BusCommand) -> Ending:
+    """Make the store order of a flash-sale order, with the same id, and pay it; or have it cancelled."""
+    order_id = _one.decode(command.body).order_id
+
+    async def work(connection: Connection) -> Replied:
+        balance = await lock_user(connection, command.user_id)
+        found = await connection.fetchrow(QUERIES["find_flash_order"], order_id)
+        taken = await connection.fetchrow(QUERIES["find_order"], order_id, command.user_id)
+        if taken is not None or found is None or found["state"] != "persisted":
+            return replied(None)
+        sums = add_up([(found["price"], found["quantity"])])
+        await connection.execute(QUERIES["insert_order"], order_id, command.user_id, *sums, None, None)
+        await connection.execute(
+            QUERIES["add_items"], order_id, [found["product_id"]], [found["quantity"]], [found["price"]]
+        )
+        if sums.total <= balance:
+            row = await pay(connection, order_id, command)
+        else:
+            reason = f"the order comes to {sums.total}, and the balance was {balance}"
+            row = await connection.fetchrow(QUERIES["set_status"], order_id, "FAILED", reason)
+            await tell_to_cancel(connection, order_id, command)
+        return replied(None, stale=stale_of(row))
+
+    return await once(desk, command, work)
+
+
+async def return_flash_order(desk: Desk, command: BusCommand) -> Ending:
+    """The buyer has given the units back to the sale: give him his money back, where he has paid."""
+    order_id = _one.decode(command.body).order_id
+
+    async def work(connection: Connection) -> Replied:
+        await lock_user(connection, command.user_id)
+        row = await connection.fetchrow(QUERIES["lock_order"], order_id, command.user_id)
+        if row is not None and row["status"] == "PROCESSING":
+            # The units are somebody else's already. Keys that are being bought stay with the shop.
+            status = "CANCELLED" if row["purchase_began_at"] is None else "REFUNDED"
+            _, stale = await give_back(connection, row, status)
+            return replied(None, stale=stale)
+        if row is not None and row["status"] == "COMPLETED":
+            desk.log.error("a delivered order was given back to its sale; it stays paid", order=str(order_id))
+        return replied(None)
+
+    return await once(desk, command, work)
+
+
+async def cancel_flash_order(desk: Desk, command: BusCommand) -> Ending:
+    """Give the units of an order back to its sale, as its buyer could. Safe to repeat: Redis does it once."""
+    order_id = str(_one.decode(command.body).order_id)
+    place = parse_order_id(order_id)
+    # What Postgres says now may be told as long as a settled record lives, and no longer.
+    until_ms = await lua.now_ms(desk.redis) + desk.settings.idempotency_ttl_s * 1000
+    row = await desk.pool.fetchrow(load_queries("orders")["find_orders"], [order_id])
+    if place is None or row is None or row["state"] != "persisted":
+        return replied(None)
+    lane, digest = place
+    keys = lua.LaneKeys(lua.lane_of_order(lane, desk.settings.lanes), desk.settings.lanes)
+    own = {"product_id": row["product_id"], "quantity": row["quantity"], "buyer": row["user_id"]}
+    status, detail = await lua.cancel(desk.redis, keys, digest=digest, order_id=order_id, **own)
+    if status == lua.CancelStatus.ABSENT:
+        await lua.restore_records(desk.redis, keys, {digest: row_record(row)}, until_ms)
+        status, detail = await lua.cancel(desk.redis, keys, digest=digest, order_id=order_id, **own)
+    if status == lua.CancelStatus.ABSENT:
+        return Later(desk.settings.idempotency_ttl_s, "its idempotency key has another order now, whose record lapses")
+    if status == lua.CancelStatus.FORBIDDEN:
+        desk.log.error("a flash-sale order cannot be cancelled any more", order=order_id, state=detail)
+    return replied(None)
+
+
+async def tell_to_cancel(connection: Connection, order_id: UUID, command: BusCommand) -> None:
+    """Have the units of an order given back to its sale, once this transaction stands."""
+    own = follow_up(command, order_id, "cancel_flash_order", command.user_id)
+    await tell(connection, "orders", own)
+
+
+HANDLERS: dict[str, Handler] = {
+    "take_flash_order": take_flash_order,
+    "return_flash_order": return_flash_order,
+    "cancel_flash_order": cancel_flash_order,
+}
