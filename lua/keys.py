@@ -21,8 +21,8 @@
     fluxgate:{WHO}:commands.dead  stream  commands that it could not handle
     fluxgate:replies:<id>     stream  replies to the commands of one gateway process
     fluxgate:reply:<command>  string  what came of a command; empty while nothing has
-    fluxgate:cache:<name>     hash    a cached answer, or the promise of one
-    fluxgate:cached:<family>  set     names of cached answers, for invalidation by pattern
+    fluxgate:{cache:F}:<name> hash    a cached answer of the family F, and the lease of who fills it
+    fluxgate:{cache:F}:names  zset    names of the family's answers by when they lapse, for invalidation by pattern
     fluxgate:{throttle}:<digest>  hash    token bucket of an account or an address that tries to log in
     fluxgate:handled          hash    worker/kind/status -> commands and their microseconds
     fluxgate:secret           string  keys the digest of idempotency keys, so that order ids cannot be guessed
@@ -30,6 +30,7 @@
 No text of a user is ever part of a key: products, clients and idempotency keys enter as digests.
 """
 
+import re
 from hashlib import blake2b
 
 SECRET = "fluxgate:secret"  # noqa: S105 - the name of the key, not a secret
@@ -38,6 +39,12 @@ ANSWERS_PREFIX = "fluxgate:answers:"
 REPLIES_PREFIX = "fluxgate:replies:"
 HANDLED = "fluxgate:handled"
 GROUP_OF_ORDERS = "orders"
+CACHE_FAMILIES = ("catalog", "g2a", "game", "home", "order", "session", "user")
+"""What a name of a cached answer may begin with: another one would be a slip, and no pattern would find it."""
+CACHE_NAME_MAX = 200
+"""Characters of such a name; the longest identifier that is part of one has 64."""
+# Visible ASCII, without the wildcards: a name that held one could not be told from a pattern.
+_CACHE_NAME = re.compile(rf"[!-)+->@-~]{{1,{CACHE_NAME_MAX}}}")
 
 
 def questions_key(worker: str) -> str:
@@ -61,13 +68,25 @@ def reply_key(command_id: str) -> str:
 
 
 def cache_key(name: str) -> str:
-    """A cached answer; its name is made of checked identifiers, such as `game:halo`."""
-    return f"fluxgate:cache:{name}"
+    """A cached answer. Its name is made of checked identifiers, such as `game:halo`, and begins with its family.
+
+    All of a family lies in one slot, so that one script may touch an answer and the index. Raises ValueError for a name
+    that is none: it would be found by no pattern.
+    """
+    return cache_prefix(name) + name
+
+
+def cache_prefix(name: str) -> str:
+    """What the keys of a whole family begin with. Raises ValueError as `cache_key` does."""
+    family, colon, _ = name.partition(":")
+    if not colon or family not in CACHE_FAMILIES or not _CACHE_NAME.fullmatch(name):
+        raise ValueError(f"{name[:CACHE_NAME_MAX]!r} cannot be the name of a cached answer.")
+    return f"fluxgate:{{cache:{family}}}:"
 
 
 def cached_key(family: str) -> str:
-    """The names of the cached answers of one family, which is what a name begins with."""
-    return f"fluxgate:cached:{family}"
+    """The names of the cached answers of one family, each by when it lapses, in milliseconds since 1970."""
+    return f"fluxgate:{{cache:{family}}}:names"
 
 
 def throttle_key(what: str) -> str:

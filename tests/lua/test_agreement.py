@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import lua
-from lua import CancelStatus, LaneKeys, Status, lanes, sales, scripts, settling, throttling
+from lua import CancelStatus, LaneKeys, LeaseStatus, Status, caching, lanes, sales, scripts, settling, throttling
 from lua.admit import FIXED_KEYS
-from lua.keys import product_digest
+from lua.keys import cache_key, cached_key, product_digest
 from tests.lua.lane import Lane, look, make_order, outcome
 from tests.tidy.scripts import disagrees_about_statuses, read_header
 
@@ -29,6 +29,8 @@ NAMED = {
     "sale": SALE,
     "stock": STOCK,
     "buyers": BUYERS,
+    "answer": cache_key("game:halo"),
+    "names": cached_key("game"),
 }
 TUPLES = {
     "admit": FIXED_KEYS,
@@ -41,8 +43,11 @@ TUPLES = {
     "replay_dead": settling.REPLAY_DEAD_KEYS,
     "forget_consumers": settling.FORGET_CONSUMERS_KEYS,
     "throttle": throttling.THROTTLE_KEYS,
+    "cache_lease": caching.CACHE_LEASE_KEYS,
+    "cache_store": caching.CACHE_STORE_KEYS,
+    "cache_release": caching.CACHE_RELEASE_KEYS,
 }
-ENUMS: dict[str, type[IntEnum]] = {"admit": Status, "cancel": CancelStatus}
+ENUMS: dict[str, type[IntEnum]] = {"admit": Status, "cancel": CancelStatus, "cache_lease": LeaseStatus}
 
 
 class Recorder:
@@ -94,6 +99,14 @@ CALLS: dict[str, tuple[Call, Any, list[int], list[int]]] = {
     "replay_dead": (lambda lane: lua.replay_dead(lane.redis, lane.keys, "1-1"), 1, [], []),
     # Two buckets.
     "throttle": (lambda lane: lua.take_tokens(lane.redis, BUCKETS), 0, [2], [2]),
+    "cache_lease": (
+        lambda lane: lua.lease_cached(lane.redis, "game:halo", "l", lease_s=1, fresh_s=1),
+        [2, b"l", -1, b""],
+        [],
+        [],
+    ),
+    "cache_store": (lambda lane: lua.store_cached(lane.redis, "game:halo", "l", b"", kept_s=1), 1, [], []),
+    "cache_release": (lambda lane: lua.release_cached(lane.redis, "game:halo", "l"), 1, [], []),
 }
 
 
