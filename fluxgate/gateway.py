@@ -12,6 +12,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from redis.exceptions import RedisError
 
+from contract.auth_keys import public_keys
 from contract.parent import die_with_parent
 from contract.settings import Settings
 from fluxgate.lanes import agree_on_lanes
@@ -33,7 +34,8 @@ HEAD_START_S = 2.0
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises Refusal when the port is taken, LanesDiffer when the sales in Redis lie in
-    another number of lanes."""
+    another number of lanes, SettingsError when it could not tell a good access token from a bad one."""
+    public_keys(settings)
     # A Redis that is away is asked again before the first order.
     with contextlib.suppress(RedisError, OSError):
         asyncio.run(agree_on_lanes(settings))

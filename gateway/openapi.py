@@ -144,7 +144,7 @@ _INIT = route(
             ),
             s401=error(
                 "The operator's key is missing or wrong.",
-                "This route asks for the header X-Admin-Key with the key of this installation.",
+                "This route asks for the X-Admin-Key of this installation, or for an administrator's access token.",
             ),
             s503=ref("responses", "NotReady"),
         )

@@ -4,11 +4,13 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from contract.access_tokens import BadAccessToken
 from contract.messages import ID_LENGTH_MAX, Quantity, Record, decode_record, is_identifier
 from contract.order_ids import key_digest
 from gateway.body import decode, read_body
 from gateway.gate import Call, divert
 from gateway.head import idempotency_key
+from gateway.identity import CROSS_SITE, CrossSite, signed_in
 from gateway.replying import JSON, NO_STORE, Refused, Reply, not_ready, overloaded, refusal, reply
 from lua import Answer, CancelStatus, Read, Status
 
@@ -35,6 +37,10 @@ _BAD_IDS = refusal(
     f"A product id and a user id have 1 to {ID_LENGTH_MAX} characters and no control characters. "
     f"Send JSON such as {EXAMPLE}.",
 )
+_ASK_FOR_TOKEN = ("www-authenticate", "Bearer")
+_NO_TOKEN = refusal(401, "Orders are taken from people who have logged in. Send an access token.", _ASK_FOR_TOKEN)
+_OTHER_SITE = refusal(403, CROSS_SITE)
+_OTHER_BUYER = refusal(403, "The userId must be the user of the access token.")
 _ACCEPTED = (JSON,)
 _SOLD_OUT = reply(409, {"status": "sold_out", "msg": "Inventory empty"})
 _REPLAYED = ("idempotent-replayed", "true")
@@ -43,9 +49,12 @@ _REPLAYED = ("idempotent-replayed", "true")
 async def place_order(call: Call) -> Reply:
     """POST /order: check the request, have it decided with the batch of this moment, say what was decided."""
     key = idempotency_key(call.headers)
+    buyer = _buyer(call) if call.gate.settings.order_auth == "required" else None
     wanted = decode(call.headers, await read_body(call.headers, call.exchange, call.gate.patience), _decoder, EXAMPLE)
     if not is_identifier(wanted.product_id) or not is_identifier(wanted.user_id):
         raise Refused(_BAD_IDS)
+    if buyer is not None and wanted.user_id != buyer:
+        raise Refused(_OTHER_BUYER)
     lanes = call.gate.lanes
     if not lanes.secret:
         await lanes.prepare()
@@ -101,6 +110,19 @@ async def cancel_order(call: Call) -> Reply:
     state = "fulfilled" if detail == b"d" else "failed"
     document = {"status": state, "msg": f"The order is {state}, so it cannot be cancelled.", "orderId": record.order_id}
     return reply(409, document)
+
+
+def _buyer(call: Call) -> str:
+    """The user of the access token. Raises Refused: 401 without a good one, 403 for a page of another site."""
+    try:
+        claims = signed_in(call)
+    except BadAccessToken as error:
+        raise Refused(refusal(401, str(error), _ASK_FOR_TOKEN)) from None
+    except CrossSite:
+        raise Refused(_OTHER_SITE) from None
+    if claims is None:
+        raise Refused(_NO_TOKEN)
+    return claims.sub
 
 
 async def _find_record(call: Call) -> Record | Reply:

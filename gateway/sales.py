@@ -7,11 +7,13 @@ from urllib.parse import parse_qs
 import msgspec
 from msgspec import Meta
 
+from contract.access_tokens import BadAccessToken
 from contract.errors import NotReady
 from contract.messages import ID_LENGTH_MAX, QUANTITY_MAX, Identifier, is_identifier
 from gateway.body import decode, read_body
 from gateway.gate import Call, divert
-from gateway.replying import NO_STORE, Reply, not_ready, refusal, reply
+from gateway.identity import CROSS_SITE, CrossSite, signed_in
+from gateway.replying import NO_STORE, Refused, Reply, not_ready, refusal, reply
 from gateway.rsgi import Header
 from lua import Read, Status
 
@@ -35,15 +37,18 @@ class SaleBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 _decoder = msgspec.json.Decoder(SaleBody)
-_FORBIDDEN = refusal(401, "This route asks for the header X-Admin-Key with the key of this installation.")
+_NO_KEY = refusal(
+    401, "This route asks for the X-Admin-Key of this installation, or for an administrator's access token."
+)
+_NO_ADMIN = refusal(403, "This route is for administrators.")
+_OTHER_SITE = refusal(403, CROSS_SITE)
 _UNKNOWN_PRODUCT = refusal(404, "There is no sale of this product.")
 _BAD_PRODUCT = refusal(400, f"A product id has 1 to {ID_LENGTH_MAX} characters and no control characters.")
 
 
 async def open_sale(call: Call) -> Reply:
     """POST /init: open a sale, or close the running one and open it anew. Never throttled: it is the operator's."""
-    if not _may_administer(call):
-        return _FORBIDDEN
+    _check_admin(call)
     sale = decode(call.headers, await read_body(call.headers, call.exchange, call.gate.patience), _decoder, EXAMPLE)
     await call.gate.lanes.of_product(sale.product_id).admission.open_sale(
         sale.product_id, sale.quantity, sale.max_per_user or 0
@@ -98,7 +103,19 @@ def _to_anyone(answer: Reply, *others: Header) -> Reply:
     return Reply(answer.status, (*answer.headers, ANYWHERE, *others), answer.body)
 
 
-def _may_administer(call: Call) -> bool:
+def _check_admin(call: Call) -> None:
+    """Let the operator pass by his key or by his access token. Raises Refused: 401, or 403 for somebody else."""
     wanted = call.gate.settings.admin_key
     given = call.headers.get("x-admin-key") or ""
-    return not wanted or hmac.compare_digest(wanted.encode(), given.encode())
+    if not wanted or hmac.compare_digest(wanted.encode(), given.encode()):
+        return
+    try:
+        claims = signed_in(call)
+    except BadAccessToken:
+        claims = None
+    except CrossSite:
+        raise Refused(_OTHER_SITE) from None
+    if claims is None:
+        raise Refused(_NO_KEY)
+    if claims.role != "ADMIN":
+        raise Refused(_NO_ADMIN)
