@@ -32,7 +32,8 @@ def is_cross_site(headers: Headers, settings: Settings) -> bool:
         sites = headers.get_all("sec-fetch-site")
         return not sites or not _OWN_SITE.issuperset(sites)
     # Behind a proxy that speaks TLS we do not know our own scheme, so host and port have to do.
-    return "origin" in headers and (len(origins) != 1 or origins[0].partition("://")[2] != headers.get("host"))
+    host = headers.get("host")
+    return "origin" in headers and (len(origins) != 1 or origins[0] not in (f"http://{host}", f"https://{host}"))
 
 
 def sharing(headers: Headers, settings: Settings) -> tuple[Header, ...]:

@@ -8,11 +8,12 @@ RESPONSE_WITHIN_S = 10.0
 
 
 class Response(NamedTuple):
-    """One response; header names are lower case."""
+    """One response; header names are lower case. `set_cookies` are all its Set-Cookie headers."""
 
     status: int
     headers: dict[str, str]
     body: bytes
+    set_cookies: tuple[str, ...] = ()
 
     def json(self) -> Any:
         """The body as JSON."""
@@ -35,11 +36,12 @@ async def read_response(reader: asyncio.StreamReader) -> Response:
     """Read one response that has a Content-Length, or ends with its connection, or (101) has no body."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *lines = head.split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
+    pairs = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines if line)]
+    headers = dict(pairs)
     status = int(first.split()[1])
     length = "0" if status == 101 else headers.get("content-length")
     body = await (reader.readexactly(int(length)) if length is not None else reader.read())
-    return Response(status, headers, body)
+    return Response(status, headers, body, tuple(value for name, value in pairs if name == "set-cookie"))
 
 
 def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:

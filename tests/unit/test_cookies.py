@@ -8,8 +8,8 @@ from gateway.cookies import (
     FORGET_GUEST,
     FORGET_REFRESH,
     FORGET_SESSION,
-    set_guest,
     read_cookies,
+    set_guest,
     set_refresh,
     set_session,
 )
