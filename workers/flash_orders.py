@@ -19,9 +19,10 @@ import lua
 from contract.bus import BusCommand
 from contract.order_ids import parse_order_id
 from sql import Connection, load_queries
+from workers.follow_ups import follow_up
 from workers.money import add_up
 from workers.once import once, tell
-from workers.order_steps import QUERIES, follow_up, give_back, lock_user, pay, stale_of
+from workers.order_steps import QUERIES, give_back, lock_user, pay, stale_of
 from workers.records import row_record
 from workers.service import Desk, Ending, Handler, Later, Replied, replied
 
@@ -105,8 +106,7 @@ async def cancel_flash_order(desk: Desk, command: BusCommand) -> Ending:
 
 async def tell_to_cancel(connection: Connection, order_id: UUID, command: BusCommand) -> None:
     """Have the units of an order given back to its sale, once this transaction stands."""
-    own = follow_up(command, order_id, "cancel_flash_order", command.user_id)
-    await tell(connection, "orders", own)
+    await tell(connection, "orders", follow_up(order_id, "cancel_flash_order", command.user_id, cause=command))
 
 
 HANDLERS: dict[str, Handler] = {

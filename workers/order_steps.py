@@ -7,12 +7,11 @@ games by their ids. Whoever pays or gives back holds the lock of the user.
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
-import msgspec
-
-from contract.bus import BusCommand, encode
+from contract.bus import BusCommand
 from sql import Connection, load_queries
+from workers.follow_ups import follow_up
 from workers.once import tell
 from workers.service import Refuse
 
@@ -36,7 +35,7 @@ async def pay(connection: Connection, order_id: UUID, command: BusCommand) -> Ro
     await connection.execute(QUERIES["pay_order"], order_id)
     row = await connection.fetchrow(QUERIES["set_status"], order_id, "PROCESSING", None)
     items = [{"gameId": item["gameId"], "quantity": item["quantity"]} for item in await _items(connection, [row])]
-    await tell(connection, "g2a", follow_up(command, order_id, "purchase", row["user_id"], {"items": items}))
+    await tell(connection, "g2a", follow_up(order_id, "purchase", row["user_id"], {"items": items}, cause=command))
     return row
 
 
@@ -57,14 +56,6 @@ async def give_back(connection: Connection, order: Row, status: str) -> tuple[Ro
     locked = await connection.fetch(QUERIES["lock_games"], ids)
     await connection.execute(QUERIES["move_stock"], ids, [-item["quantity"] for item in items])
     return row, stale_of(row, ids, shelves=any(game["stock"] == 0 for game in locked))
-
-
-def follow_up(command: BusCommand, order_id: UUID, kind: str, user_id: str, more: Row | None = None) -> BusCommand:
-    """What follows from a command for an order, always with the same id: however often it is told, it is done once."""
-    body = msgspec.Raw(encode({"orderId": str(order_id), **(more or {})}))
-    own = str(uuid5(order_id, kind))
-    request_id, trace = command.request_id, command.trace
-    return BusCommand(id=own, kind=kind, body=body, user_id=user_id, request_id=request_id, trace=trace)
 
 
 def stale_of(order: Row, games: Sequence[str] = (), *, shelves: bool = False) -> tuple[str, ...]:

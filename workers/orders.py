@@ -2,7 +2,7 @@
 
 Consumes  orders, cancelled and opened from the lane's outbox
 Calls     nothing
-Writes    sales, orders
+Writes    sales, orders; the outbox of commands, for orders of known games (`workers/handover.py`)
 Emits     order events, when its entries are settled
 Fails     an order whose buyer has used its key before, or that no unit exists for, becomes a row in state `failed`;
           the first gives its units back. An order that comes before the opening of its sale, or before a cancellation
@@ -21,6 +21,7 @@ from contract.messages import Order, OrderAccepted, OrderCancelled, SaleOpened, 
 from contract.order_ids import parse_order_id
 from contract.transport import Stream
 from sql import Connection
+from workers import handover
 from workers.records import row_record
 from workers.worker import Context, Done, Outcome, Placed, Retry, Worker
 
@@ -111,13 +112,14 @@ async def _write(
     The units that the batch frees and takes are set off against each other before they are counted: an order may have
     been accepted for a unit that a cancellation beside it gave back.
     """
-    unsold = await _lock_sales(context, connection, (item.sale for item in (*accepted, *cancelled)))
+    unsold, games = await _lock_sales(context, connection, (item.sale for item in (*accepted, *cancelled)))
     early = Retry("the opening of its sale has not been handled yet")
     outcomes: dict[int, Outcome] = {item.position: early for item in accepted if item.sale not in unsold}
     known = [item for item in accepted if item.sale in unsold]
     inserted = await insert(context, connection, known) if known else set[str]()
     sold: Sales = defaultdict(int)
     given_back: set[str] = set()
+    rows: list[Any] = []
     if cancelled:
         rows, decided = await _cancel(context, connection, cancelled)
         outcomes |= decided
@@ -127,6 +129,7 @@ async def _write(
             if str(row["order_id"]) not in inserted:
                 sold[row["product_id"], row["epoch"]] -= row["quantity"]
     short: list[Accepted] = []
+    live: list[handover.Handed] = []
     for item in known:
         if item.order_id not in inserted:
             continue
@@ -136,9 +139,15 @@ async def _write(
         else:
             sold[item.sale] += quantity
             outcomes[item.position] = PERSISTED
+            if quantity and item.sale in games:
+                live.append((item.order_id, item.command.order.user_id))
     if short:
         outcomes |= await _fall_short(context, connection, short)
     await _count_sold(context, connection, sold)
+    if games:
+        returned = [row for row in rows if (row["product_id"], row["epoch"]) in games]
+        gone = [(order_id, row["user_id"]) for row in returned if (order_id := str(row["order_id"])) not in inserted]
+        await handover.hand_over(context, connection, live, gone)
     rest = [item for item in known if item.order_id not in inserted]
     return outcomes | (await _explain(context, connection, rest) if rest else {})
 
@@ -253,12 +262,15 @@ async def _cancel(
     return rows, {item.position: done if item.command.order_id in known else early for item in cancelled}
 
 
-async def _lock_sales(context: Context, connection: Connection, sales: Iterable[tuple[str, int]]) -> Sales:
-    """Lock the sales in one order; gives the units that each has not sold yet."""
+async def _lock_sales(
+    context: Context, connection: Connection, sales: Iterable[tuple[str, int]]
+) -> tuple[Sales, set[tuple[str, int]]]:
+    """Lock the sales in one order; gives the units that each has not sold yet, and those that sell a game."""
     wanted = sorted(set(sales))
     names, epochs = [name for name, _ in wanted], [epoch for _, epoch in wanted]
     rows = await connection.fetch(context.queries["lock_sales"], names, epochs)
-    return {(row["product_id"], row["epoch"]): row["total"] - row["sold"] for row in rows}
+    unsold = {(row["product_id"], row["epoch"]): row["total"] - row["sold"] for row in rows}
+    return unsold, {(row["product_id"], row["epoch"]) for row in rows if row["is_game"]}
 
 
 async def _count_sold(context: Context, connection: Connection, units: Sales) -> None:

@@ -13,7 +13,7 @@ SET state = 'cancelled',
     cancelled_place_seq = c.seq
 FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[]) AS c (order_id, at_us, ms, seq)
 WHERE o.order_id = c.order_id AND o.state = 'persisted'
-RETURNING o.order_id, o.product_id, o.epoch, o.quantity;
+RETURNING o.order_id, o.product_id, o.epoch, o.user_id, o.quantity;
 
 -- name: close_sale
 -- Writes down the books that Redis had of an epoch when the next one was opened.
@@ -47,6 +47,20 @@ SELECT o.order_id, o.product_id, o.epoch, o.user_id, o.quantity, o.idempotency_k
     (extract(epoch FROM o.accepted_at) * 1000000)::bigint AS accepted_us
 FROM unnest($1::text[], $2::text[]) AS k (user_id, idempotency_key)
 JOIN orders AS o ON o.user_id = k.user_id AND o.idempotency_key = k.idempotency_key AND o.state <> 'failed';
+
+-- name: hand_over
+-- Leaves a command for the worker of the store for each of these orders whose buyer is a user. Columns as texts, too.
+-- $1 command ids, $2 users, $3 commands
+WITH left_there AS (
+    INSERT INTO outbox (command_id, worker, command)
+    SELECT n.command_id, 'orders', convert_to(n.command, 'UTF8')
+    FROM unnest(string_to_array($1, E'\n')::uuid[], string_to_array($2, E'\n'), string_to_array($3, E'\n'))
+        AS n (command_id, user_id, command)
+    JOIN users AS u ON u.id = n.user_id
+    ON CONFLICT DO NOTHING
+    RETURNING command_id
+)
+SELECT pg_notify('outbox', '') FROM left_there LIMIT 1;
 
 -- name: insert_duplicates
 -- Keeps orders whose key has ordered before as visible conflicts. Rows that exist are left alone.
@@ -97,9 +111,11 @@ VALUES ($1, $2, $3, $4, 'epoch'::timestamptz + $5 * interval '1 microsecond')
 ON CONFLICT DO NOTHING;
 
 -- name: lock_sales
--- The sales of a batch, locked in one order, so that two workers never wait for each other.
+-- The sales of a batch, locked in one order, so that two workers never wait for each other. Which of them sell a game
+-- of the store is asked here, because a statement of its own would cost every batch a round trip.
 -- $1 products text[], $2 epochs bigint[]
-SELECT s.product_id, s.epoch, s.total, s.sold FROM sales AS s
+SELECT s.product_id, s.epoch, s.total, s.sold, EXISTS (SELECT FROM games AS g WHERE g.id = s.product_id) AS is_game
+FROM sales AS s
 JOIN unnest($1::text[], $2::bigint[]) AS n (product_id, epoch) ON s.product_id = n.product_id AND s.epoch = n.epoch
 ORDER BY s.product_id, s.epoch FOR UPDATE OF s;
 

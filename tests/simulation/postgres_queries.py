@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import asyncpg
+import msgspec
 
 from tests.simulation.postgres_model import Key, PostgresModel, Row, Steps, Transaction
 
@@ -14,12 +15,12 @@ LIVE = ("persisted", "fulfilled")
 
 
 def lock_sales(pg: PostgresModel, tx: Transaction, products: list[str], epochs: list[int]) -> Steps:
-    """Those of these sales that stand when the statement begins, locked in their order."""
+    """Those of these sales that stand when the statement begins, locked in their order; and which sell a game."""
     wanted = sorted(set(zip(products, epochs, strict=True)))
     found: list[Row] = []
     for key in [("sale", *sale) for sale in wanted if pg.see(tx, ("sale", *sale))]:
         row = yield from pg.lock(tx, key)
-        found.append(row)
+        found.append({**row, "is_game": pg.see(tx, ("game", key[1])) is not None})
     return found
 
 
@@ -120,6 +121,16 @@ def find_originals(pg: PostgresModel, tx: Transaction, users: list[str], keys: l
     return [pg.see(tx, ("order", row["order_id"])) for row in holders if row]
 
 
+def hand_over(pg: PostgresModel, tx: Transaction, *columns: str) -> Steps:
+    """The notification, where a command was left: for those of these buyers that are users."""
+    left_there = False
+    for command_id, user_id, command in zip(*(column.split("\n") for column in columns), strict=True):
+        if pg.see(tx, ("user", user_id)) is not None:
+            row = {"command_id": command_id, **msgspec.json.decode(command)}
+            left_there |= yield from pg.insert(tx, {("handed", command_id): row})
+    return [{}] if left_there else []
+
+
 def known_orders(pg: PostgresModel, tx: Transaction, ids: list[str]) -> Steps:
     return (yield from find_orders(pg, tx, ids))
 
@@ -211,6 +222,7 @@ QUERIES: dict[str, Callable[..., Steps]] = {
         cancel_orders,
         find_orders,
         find_originals,
+        hand_over,
         known_orders,
         sale_books,
     )

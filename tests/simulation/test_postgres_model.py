@@ -98,9 +98,9 @@ class Modelled:
 
 
 COLUMNS = {
-    "lock_sales": ("product_id", "epoch", "total", "sold"),
+    "lock_sales": ("product_id", "epoch", "total", "sold", "is_game"),
     "insert_orders": ("order_id",),
-    "cancel_orders": ("order_id", "product_id", "epoch", "quantity"),
+    "cancel_orders": ("order_id", "product_id", "epoch", "user_id", "quantity"),
     "known_orders": ("order_id", "state"),
     "find_orders": ("order_id", "product_id", "epoch", "user_id", "quantity", "state", "reason", "accepted_us"),
     "find_originals": ("order_id", "product_id", "epoch", "user_id", "quantity", "state", "accepted_us"),
@@ -147,6 +147,7 @@ def statement(die: random.Random, own: list[str]) -> tuple[str, tuple[Any, ...]]
         "count_sold": ([sale[0]], [sale[1]], [die.choice((-1, 1, 4))]),
         "cancel_orders": (ids[:1], [1_795_000_000_000_009], [die.randrange(9)], [0]),
         "find_orders": (["no uuid"] if die.random() < 0.1 else ids,),
+        "hand_over": (ids[0], die.choice(("ann", "nobody")), "{}"),
         "find_originals": (["ann"] * 2, ["key-0", "key-1"]),
         "known_orders": (ids,),
         "sale_books": running(die),
@@ -171,10 +172,16 @@ def still_own(own: list[str], query: str, arguments: tuple[Any, ...], told: Told
 
 @pytest.fixture
 async def connections(settings: Settings) -> AsyncIterator[list[Any]]:
-    """Two that work and one that watches, on emptied tables."""
+    """Two that work and one that watches, on emptied tables, where one of the products is a game, and ann a user."""
     driver: Any = asyncpg
     opened: list[Any] = [await driver.connect(settings.postgres_at) for _ in range(3)]
+    await opened[2].execute("INSERT INTO games (id, title, price) VALUES ('ps5', 'A game', 1)")
+    await opened[2].execute(
+        "INSERT INTO users (id, email, password_hash, nickname) VALUES ('ann', 'ann@example.com', 'none', 'Ann')"
+    )
     yield opened
+    await opened[2].execute("DELETE FROM games WHERE id = 'ps5'")
+    await opened[2].execute("DELETE FROM users WHERE id = 'ann'")
     for connection in opened:
         await connection.close()
 
@@ -183,7 +190,7 @@ async def connections(settings: Settings) -> AsyncIterator[list[Any]]:
 async def test_the_same_statements_give_the_same_rows_refusals_and_waits(connections: list[Any]) -> None:
     waits = 0
     for seed in range(HISTORIES):
-        await connections[2].execute("TRUNCATE orders, sales, sale_closings")
+        await connections[2].execute("TRUNCATE orders, sales, sale_closings, outbox")
         waits += await play(random.Random(seed), connections, f"seed {seed}")
     assert waits > HISTORIES / 4, "the histories hardly ever meet"
 
@@ -191,6 +198,7 @@ async def test_the_same_statements_give_the_same_rows_refusals_and_waits(connect
 async def play(die: random.Random, connections: list[Any], seed: str) -> int:
     """One history; gives how many statements had to wait."""
     model = PostgresModel()
+    model.rows |= {("game", "ps5"): {}, ("user", "ann"): {}}
     reals = [Real(connection, connections[2]) for connection in connections[:2]]
     modelled = [Modelled(model) for _ in reals]
     open_blocks = [False, False]

@@ -8,7 +8,7 @@ from tests.lua.lane import read_record
 from tests.simulation.crowd import PRODUCTS
 from tests.simulation.postgres_model import Row
 from tests.simulation.redis_model import Fields, Stream
-from tests.simulation.world import World
+from tests.simulation.world import GAME, USERS, World
 from workers.books import Books
 from workers.orders import DUPLICATE
 from workers.proof import prove
@@ -20,7 +20,7 @@ STATES_OF_ROWS = {"persisted": ("persisted",), "cancelled": ("cancelled", "faile
 
 async def judge(world: World) -> list[str]:
     """What is wrong."""
-    found = [*_outbox(world), *_rows(world), *_stocks(world), *_records(world)]
+    found = [*_outbox(world), *_rows(world), *_handed(world), *_stocks(world), *_records(world)]
     return found + [f"books of {book.product_id}/{book.epoch}: {fault}" for book, fault in await faults(world)]
 
 
@@ -91,6 +91,23 @@ def _state(world: World, row: Row, holders: list[str]) -> Iterator[str]:
             yield f"{order_id} failed as the second of its key, and there is no first"
     elif state != ("cancelled" if cancelled else "persisted"):
         yield f"{order_id} is {state}, but was {'cancelled' if cancelled else 'never cancelled'}"
+
+
+def _handed(world: World) -> Iterator[str]:
+    """An order of a known game and user was handed over when it was live, and returned when it was cancelled after."""
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for command in world.postgres.table("handed"):
+        kinds[command["body"]["orderId"]].add(command["kind"])
+    taken, returned = {"take_flash_order"}, {"take_flash_order", "return_flash_order"}
+    # What came and went with one batch was never live.
+    lawful = {"persisted": (taken,), "cancelled": (returned, set[str]()), "failed": (set[str](),)}
+    for row in world.postgres.table("order"):
+        known = row["product_id"] == GAME and row["user_id"] in USERS
+        handed = kinds.pop(row["order_id"], set())
+        if handed not in (lawful[row["state"]] if known else (set[str](),)):
+            yield f"{row['order_id']} is {row['state']}, and the store was told {sorted(handed)}"
+    for order_id in kinds:
+        yield f"the store was told of {order_id}, which has no row"
 
 
 def _stocks(world: World) -> Iterator[str]:

@@ -28,6 +28,9 @@ SETTINGS = Settings(lease_s=1.0, idempotency_ttl_s=3, reaper_every_s=1.5)
 BATCH_ENTRIES = 4
 """Few, so that the entries of a sale are spread over several workers."""
 STOPPING_MAX_S = 60.0
+GAME = "ps5"
+USERS = ("ann", "bob")
+"""What the store knows of what is sold here, and of who buys."""
 REFUSED = "refused by a fault of this worker"
 
 
@@ -67,6 +70,8 @@ class World:
         self.refusing = self.die.choice((0.0, 0.0, 0.05))
         self.redis = RedisModel(loop.time)
         self.postgres = PostgresModel()
+        # One of the products is a game of the store, and all buyers but one are users there.
+        self.postgres.rows |= {("game", GAME): {}, **{("user", user): {} for user in USERS}}
         self.processes: list[Process] = []
         self.log = Log(self.met, self.complaints)
         self.outside = self.context(DirectLink())
