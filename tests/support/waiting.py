@@ -27,6 +27,10 @@ class Said:
     def __init__(self) -> None:
         self.lines: list[tuple[str, dict[str, Any]]] = []
 
+    def bind(self, **_: Any) -> "Said":
+        """The same log: what is bound to it is of no interest here."""
+        return self
+
     def _keep(self, sentence: str, **values: Any) -> None:
         self.lines.append((sentence, values))
 

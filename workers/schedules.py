@@ -1,0 +1,107 @@
+"""What is done again and again, and when, in UTC. How it comes that only one process does it, `scheduler.py` knows.
+
+Everything here may be cut short anywhere and be done twice; what is deleted goes in pages, so that no transaction is
+long and no lock is held for long.
+"""
+
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from uuid import UUID
+
+import msgspec
+
+import lua
+from contract.bus import FIELD, SERVICES, decode_command
+from contract.transport import Stream
+from sql import load_queries
+from workers.migration import DAY_S, GUEST_DAYS
+from workers.outbox import tell_unknown
+from workers.scheduler import Schedule
+from workers.worker import Context
+
+PAGE_ROWS = 1_000
+"""Rows that one transaction deletes, and entries that one look at a stream reads."""
+HANDLED_DAYS = 30
+"""How long it is known of a command that it was handled. A command is tried for a day at most, and whoever asks again
+under the same key does so within days. One that an operator may still hand in again is known for as long as it lies."""
+SKEW_DAYS = 1
+"""How far the clocks of gateways and Postgres may differ; in truth it is seconds."""
+RETURNING_MAX = 10_000
+"""Commands of that age that may lie in streams: each deletion has to look at all of them."""
+
+
+async def forget_handled(context: Context) -> None:
+    """Delete the replies of commands that were handled long ago, but for those that may be delivered once more."""
+    returning: list[UUID] = []
+    async for own in _old_commands(context):
+        returning.append(own)
+        if len(returning) > RETURNING_MAX:
+            raise TooManyReturn(f"More than {RETURNING_MAX} commands of {HANDLED_DAYS} days ago lie in streams.")
+    query = load_queries("scheduler")["forget_handled"]
+    age = HANDLED_DAYS * DAY_S
+    await _in_pages(context, lambda: context.pool.fetchval(query, age, returning, PAGE_ROWS))
+
+
+async def forget_logins(context: Context) -> None:
+    """Delete logins that have ended, with their tokens."""
+    query = load_queries("auth")["forget_old_logins"]
+
+    async def page() -> int:
+        return int((await context.pool.execute(query, PAGE_ROWS)).rpartition(" ")[2])
+
+    await _in_pages(context, page)
+
+
+async def forget_guests(context: Context) -> None:
+    """Delete the carts and wishlists of guests who have gone."""
+    query = load_queries("migration")["forget_guests"]
+    age = GUEST_DAYS * DAY_S
+    await _in_pages(context, lambda: context.pool.fetchval(query, age, PAGE_ROWS))
+
+
+SCHEDULES = (
+    Schedule("tell_unknown", tell_unknown, every_s=60),
+    Schedule("forget_guests", forget_guests, cron="11 * * * *"),
+    Schedule("forget_logins", forget_logins, cron="23 * * * *"),
+    # At night, when few commands are in the streams that it reads.
+    Schedule("forget_handled", forget_handled, cron="37 3 * * *"),
+)
+
+
+class TooManyReturn(Exception):
+    """So many old commands may be delivered once more that something is wrong: nothing is forgotten then."""
+
+
+async def _in_pages(context: Context, delete: Callable[[], Awaitable[int]]) -> None:
+    """Delete page by page, until there is nothing more."""
+    gone = 0
+    while page := await delete():
+        gone += page
+    context.log.info("forgotten", rows=gone)
+
+
+async def _old_commands(context: Context) -> AsyncGenerator[UUID]:
+    """Commands that may have been handled so long ago that they would be forgotten, and that may be delivered again.
+
+    Dead letters come first: one that is handed in again meanwhile is found in its stream, or was found before.
+    """
+    before_ms = (time.time() - (HANDLED_DAYS - SKEW_DAYS) * DAY_S) * 1000
+    for service in SERVICES:
+        for name in (lua.dead_commands_key(service), lua.commands_key(service)):
+            stream = Stream(context.redis, name, service, "")
+            after = ""
+            while page := await stream.entries_until("+", PAGE_ROWS, after):
+                after = page[-1].entry_id
+                for delivery in page:
+                    own = _id_of(delivery.fields.get(FIELD.encode(), b""))
+                    # An id of version 7 begins with its time.
+                    if own and (own.version != 7 or own.int >> 80 < before_ms):
+                        yield own
+
+
+def _id_of(text: bytes) -> UUID | None:
+    """The id of a command; None for what is none, and was never handled."""
+    try:
+        return UUID(decode_command(text).id)
+    except (ValueError, msgspec.MsgspecError):
+        return None
