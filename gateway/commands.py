@@ -4,6 +4,7 @@ import time
 
 from contract.bus import decode_reply, is_command_id
 from gateway.asking import pending
+from gateway.auth import open_late
 from gateway.envelope import enveloped, refuse
 from gateway.gate import Call
 from gateway.replies import COMMAND_WITHIN_S
@@ -12,7 +13,7 @@ from gateway.replying import Reply
 
 async def read_command(call: Call) -> Reply:
     """The reply as it would have been at once; 202 while there is none; 404 when nothing is known of the command."""
-    command_id, _, _late_key = call.params["command_id"].partition(".")
+    command_id, _, late_key = call.params["command_id"].partition(".")
     if not is_command_id(command_id):
         refuse(call.request_id, 404, "COMMAND_NOT_FOUND", "There is no such command.")
     kept = await call.gate.replies.find(command_id)
@@ -20,7 +21,8 @@ async def read_command(call: Call) -> Reply:
         refuse(call.request_id, 404, "COMMAND_NOT_FOUND", "Nothing is known of this command any more.")
     if not kept:
         return pending(call.params["command_id"])
-    return enveloped(call.request_id, decode_reply(kept))
+    answer = decode_reply(kept)
+    return open_late(call, answer, late_key) if late_key else enveloped(call.request_id, answer)
 
 
 def _age_s(command_id: str) -> float:

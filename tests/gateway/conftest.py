@@ -9,7 +9,7 @@ import pytest_asyncio
 from contract.settings import Settings
 from contract.transport import open_redis
 from tests.support.http import init
-from tests.support.processes import running_gateway
+from tests.support.processes import running, running_gateway
 from tests.support.selling import Sale
 from tests.support.servers import Servers
 
@@ -48,3 +48,26 @@ async def whole_sale(sale: Sale) -> AsyncIterator[Sale]:
     """A sale of which the test may sell nothing: what it sends must not cost a unit."""
     yield sale
     assert await sale.left() == sale.units
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def people(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Settings]:
+    """A gateway and the auth worker, which tell all that they do in their logs; a proxy says where requests come from.
+
+    A busy machine may take its time to hash.
+    """
+    settings = Settings(
+        redis_url=servers.redis_url,
+        postgres_url=servers.postgres_url,
+        data_dir=tmp_path_factory.mktemp("people"),
+        rate_per_s=100_000,
+        ask_timeout_s=20,
+        trusted_proxies="127.0.0.1",
+        web_origins="https://app.example",
+        log_level="debug",
+    )
+    redis = open_redis(settings)
+    await redis.flushall()
+    await redis.aclose()
+    async with running_gateway(settings) as served, running(served, "worker", "auth"):
+        yield served
