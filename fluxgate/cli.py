@@ -27,6 +27,8 @@ dead = typer.Typer(
     help="Look at commands that could not be handled, hand them in again, or drop them.", no_args_is_help=True
 )
 app.add_typer(dead, name="dead")
+cache = typer.Typer(help="Look at cached answers, or drop them.", no_args_is_help=True)
+app.add_typer(cache, name="cache")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
 
@@ -157,6 +159,28 @@ def dead_drop(
     from fluxgate.dead import drop_command
 
     raise typer.Exit(asyncio.run(drop_command(_settings(), entry_ids, lane, force)))
+
+
+@cache.command("list", epilog=example("fluxgate cache list 'game:*'"))
+def cache_list(
+    pattern: Annotated[str, typer.Argument(help="Names; `*` and `?` stand for any letters.")] = "*",
+    as_json: AsJson = False,
+) -> None:
+    """List cached answers: names, sizes, ages."""
+    from fluxgate.cache import list_command
+
+    raise typer.Exit(asyncio.run(list_command(_settings(), pattern, as_json)))
+
+
+@cache.command("drop", epilog=example("fluxgate cache drop 'user:7:*'"))
+def cache_drop(
+    pattern: Annotated[str, typer.Argument(help="Names; `*` and `?` stand for any letters.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Delete cached answers; the next reader of each has it made anew."""
+    from fluxgate.cache import drop_command
+
+    raise typer.Exit(asyncio.run(drop_command(_settings(), pattern, as_json)))
 
 
 def main() -> None:
