@@ -10,7 +10,7 @@ from contract.auth_keys import public_keys
 from contract.settings import Settings, read_settings
 from contract.telemetry import configure_logging, get_logger
 from contract.transport import Asker, open_redis
-from gateway import auth, commands, health, orders, sales
+from gateway import auth, commands, health, orders, sales, store_orders
 from gateway.cross_site import preflight, sharing
 from gateway.envelope import API, wrapped
 from gateway.events import Events
@@ -41,6 +41,11 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/api/auth/logout", auth.logout),
     ("GET", "/api/auth/me", auth.read_me),
     ("GET", "/api/commands/{command_id}", commands.read_command),
+    ("POST", "/api/orders", store_orders.place_order),
+    ("GET", "/api/orders", store_orders.read_orders),
+    ("GET", "/api/orders/{order_id}", store_orders.read_order),
+    ("POST", "/api/orders/{order_id}/cancel", store_orders.cancel_order),
+    ("PUT", "/api/promo-codes/{code}", store_orders.put_promo_code),
     ("GET", "/livez", health.livez),
     ("GET", "/readyz", health.readyz),
     ("GET", "/metrics", health.metrics),

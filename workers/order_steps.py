@@ -65,7 +65,7 @@ def stale_of(order: Row, games: Sequence[str] = (), *, shelves: bool = False) ->
     forgetting them with every order would be having none.
     """
     user = order["user_id"]
-    own = (f"user:{user}:orders*", f"user:{user}:cart", f"order:{order['id']}")
+    own = (f"user:{user}:orders", f"user:{user}:cart", f"order:{order['id']}")
     return (*own, *(f"game:{game}" for game in games), *(("home:*", "catalog:*") if shelves else ()))
 
 
