@@ -99,6 +99,14 @@ def reconcile(as_json: AsJson = False) -> None:
     raise typer.Exit(asyncio.run(command(_settings(), as_json)))
 
 
+@app.command(epilog=example("fluxgate queue --json"))
+def queue(as_json: AsJson = False) -> None:
+    """Show what waits: commands in the streams of lanes and workers, and those in the outbox."""
+    from fluxgate.queue import command
+
+    raise typer.Exit(asyncio.run(command(_settings(), as_json)))
+
+
 @app.command(epilog=example("fluxgate doctor"))
 def doctor(as_json: AsJson = False) -> None:
     """Look for what would keep Flux-Gate from running well here. Exits with 1 if there is something."""
