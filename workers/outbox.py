@@ -3,11 +3,10 @@
 Consumes  the rows of `outbox` that are due, for every worker of the bus; wakes when one is told of, or becomes due
 Calls     nothing
 Writes    deletes what is on its way
-Emits     each command to the stream of its worker; again, with the same id, when it ended between the two
+Emits     each command to the stream of its worker; again, with the same id, where it died before its commit
 Fails     by waiting: a row stays until its stream has taken it. Rows of a worker whose stream is full or broken wait,
-          and hold up no other's; rows of a worker that this version does not know are left for one that does
-
-Any number of processes share the work: what one of them has locked, the others pass over.
+          and hold up no other's; rows of a worker that this version does not know are left for one that does. Any
+          number of processes share the work: what one of them has locked, the others pass over
 """
 
 import asyncio

@@ -4,10 +4,9 @@ Consumes  the rows of `schedules` that are due and that nobody living is at work
 Calls     the work of each schedule
 Writes    who is at work on a schedule until when, and when it is due next
 Emits     nothing
-Fails     by doing work again: who ends at work is replaced after the lease, and who has lost the lease stops. Work that
-          fails is told in the log, and done again at its next time or after FAILED_PAUSE_S, whichever comes first
-
-Times that nobody was there for are made up for once. Rows of schedules that this version does not know are left alone.
+Fails     by doing work again: who dies at work is replaced after the lease, and who has lost the lease stops. Work that
+          fails is told in the log, and done again at its next time or after FAILED_PAUSE_S, whichever comes first.
+          Times that nobody was there for are made up for once. Rows that this version does not know are left alone
 """
 
 import asyncio
