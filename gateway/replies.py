@@ -42,6 +42,7 @@ class Replies:
         self._awaited: dict[str, asyncio.Future[BusReply]] = {}
         self._of_worker: Counter[str] = Counter()
         self._reading: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def tell(self, worker: str, command: BusCommand) -> None:
         """Hand a command over that nobody waits for. Raises Overloaded, or NotReady when Redis is away."""
@@ -79,6 +80,8 @@ class Replies:
 
     async def close(self) -> None:
         """Stop reading replies."""
+        # The library may take the cancellation for an interruption: then this ends the reading.
+        self._closed = True
         if self._reading is not None:
             self._reading.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -87,7 +90,7 @@ class Replies:
 
     async def _read(self) -> None:
         last = "0-0"
-        while True:
+        while not self._closed:
             try:
                 found = await read_replies(self._listener, self._stream, last, REPLIES_AT_ONCE)
             except (RedisError, OSError, NotReady) as error:

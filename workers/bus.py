@@ -156,7 +156,8 @@ async def _settle(desk: Desk, task: _Task, ending: Ending) -> str:
     command = task.command
     match ending:
         case Replied():
-            await lua.invalidate(desk.redis, ending.stale)
+            if ending.stale:
+                await lua.invalidate(desk.redis, ending.stale)
             reply = BusReply(command.id, ending.status, ending.data, ending.problem)
             await settle(desk.redis, task.place, encode(reply))
             return str(ending.status)

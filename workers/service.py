@@ -12,7 +12,7 @@ import msgspec
 import lua
 from contract.bus import BusCommand, Problem, encode
 from contract.settings import Settings
-from sql import Pool
+from sql import Pool, load_queries
 
 
 class Desk(NamedTuple):
@@ -53,12 +53,19 @@ Handler = Callable[[Desk, BusCommand], Awaitable[Ending]]
 
 
 class Service(NamedTuple):
-    """A worker of the bus as data. `name` is that of its stream, its group, its query file and its tests."""
+    """A worker of the bus as data. `name` is that of its stream, its group, its tests, and its file of queries unless
+    `query_file` names another."""
 
     name: str
     handlers: Mapping[str, Handler]
     open_tools: Callable[[Settings], Any] | None = None
     close_tools: Callable[[Any], None] | None = None
+    query_file: str = ""
+
+    @property
+    def queries(self) -> Mapping[str, str]:
+        """Its queries by name."""
+        return load_queries(self.query_file or self.name)
 
 
 class Refuse(Exception):

@@ -53,6 +53,7 @@ class Asker:
         self._numbers = itertools.count(1)
         self._open: dict[str, asyncio.Future[bytes]] = {}
         self._reading: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def ask(self, body: bytes) -> bytes:
         """The worker's answer. Raises NotReady when there is none in time, Overloaded when too many wait already."""
@@ -74,6 +75,8 @@ class Asker:
 
     async def close(self) -> None:
         """Stop reading answers."""
+        # The library may take the cancellation for an interruption: then this ends the reading.
+        self._closed = True
         if self._reading is not None:
             self._reading.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -81,7 +84,7 @@ class Asker:
 
     async def _read(self) -> None:
         last: bytes | str = "0-0"
-        while True:
+        while not self._closed:
             try:
                 reply: list[Any] | None = await self._listener.xread(
                     {self._answers: last}, count=ASKING_MAX, block=BLOCK_MS

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from asyncio import Event
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -12,13 +12,15 @@ import lua
 from contract.bus import BusCommand, BusReply, decode_reply, encode, new_command_id
 from contract.settings import Settings
 from contract.telemetry import get_logger
-from contract.transport import Delivery, Stream, find_reply, open_redis, read_replies
-from sql import load_queries, open_pool
+from contract.transport import Delivery, Stream, find_reply, open_redis
+from gateway.replies import Replies
+from sql import open_pool
 from workers import bus
 from workers.service import Desk, Service
 
 CONNECTIONS = 32
 BACKLOG_MAX = 10_000
+WITHIN_S = 20.0
 NEVER_READ = "replies-of-a-test"
 
 
@@ -29,7 +31,7 @@ async def open_desk(settings: Settings, service: Service) -> AsyncIterator[Desk]
     pool = await open_pool(settings.postgres_at, name="test", connections=CONNECTIONS)
     tools = service.open_tools(settings) if service.open_tools else None
     try:
-        yield Desk(settings, redis, pool, load_queries(service.name), get_logger(), tools)
+        yield Desk(settings, redis, pool, service.queries, get_logger(), tools)
     finally:
         if service.close_tools:
             service.close_tools(tools)
@@ -58,29 +60,29 @@ async def deliver(desk: Desk, service: Service, own: BusCommand, consumer: str =
     return decode_reply(kept) if kept else BusReply(own.id, 202)
 
 
+Ask = Callable[[BusCommand], Awaitable[BusReply]]
+
+
 @contextlib.asynccontextmanager
-async def serving(desk: Desk, service: Service, count: int = 1) -> AsyncIterator[None]:
-    """The loops of `count` workers of a service, inside the block; `asked` is answered by them."""
+async def serving(desk: Desk, service: Service, count: int = 1) -> AsyncIterator[Ask]:
+    """The loops of `count` workers of a service inside the block; gives a function that asks them as a gateway does."""
     stop = Event()
+    replies = Replies(open_redis(desk.settings, connections=8), desk.redis, BACKLOG_MAX)
+
+    async def ask(own: BusCommand) -> BusReply:
+        reply = await replies.ask(service.name, own, WITHIN_S)
+        assert reply, f"{own.kind} was not answered within {WITHIN_S} s"
+        return reply
+
     async with asyncio.TaskGroup() as tasks:
         for number in range(count):
             stream = Stream(desk.redis, lua.commands_key(service.name), service.name, f"serving-{number}")
             tasks.create_task(bus.run(desk, service, stream, stop))
         try:
-            yield
+            yield ask
         finally:
             stop.set()
-
-
-async def asked(desk: Desk, service: Service, own: BusCommand, within_s: float = 20.0) -> BusReply:
-    """Submit a command and wait until a worker has replied to it."""
-    replies = lua.REPLIES_PREFIX + own.id
-    own = msgspec.structs.replace(own, reply_to=replies)
-    assert await lua.submit(desk.redis, service.name, msgspec.json.encode(own), BACKLOG_MAX)
-    async with asyncio.timeout(within_s):
-        while True:
-            for _, reply in await read_replies(desk.redis, replies, "0", 1):
-                return decode_reply(reply)
+            await replies.close()
 
 
 async def read(desk: Desk, service: Service, count: int = 100, consumer: str = "test") -> list[Delivery]:

@@ -15,8 +15,16 @@ def refused(response: Response | None, *statuses: int) -> str:
     if document == {"error": "Missing Idempotency Key"}:
         return document["error"]
     assert document["status"] == "error"
-    assert len(document["msg"]) >= SENTENCE_MIN, document
-    return document["msg"]
+    if "error" in document:
+        # The envelope of /api.
+        assert set(document["error"]) == {"code", "message", "details"}, document
+        assert set(document["error"]["details"]) == {"retryable", "suggestedAction"}, document
+        assert document["metadata"]["requestId"] == response.headers["x-request-id"]
+        said = document["error"]["message"]
+    else:
+        said = document["msg"]
+    assert len(said) >= SENTENCE_MIN, document
+    return said
 
 
 def unread(response: Response | None) -> None:
