@@ -14,7 +14,8 @@ from contract.settings import Settings
 from contract.telemetry import configure_logging, get_logger
 from contract.transport import Stream, open_redis
 from sql import load_queries, open_pool
-from workers import answers, bus, consumer, orders, reaper
+from workers import answers, bus, consumer, orders, outbox, reaper, scheduler
+from workers.schedules import SCHEDULES
 from workers.service import Desk, Service
 from workers.worker import Context, Worker
 
@@ -30,6 +31,8 @@ REDIS_CONNECTIONS = 4
 """Beside two for each lane, one of which waits for entries."""
 SERVICE_CONNECTIONS = 8
 """Of each kind, for one service: half of its commands wait for something else at any moment."""
+REAPER_CONNECTIONS = 2 * len(SCHEDULES)
+"""Of each kind: one for the work of each schedule, and one for its lease."""
 BROKEN_PAUSE_S = 1.0
 """How long a lane that has failed is left alone: what is wrong with it, somebody has to mend."""
 BLOCK_S = 1.0
@@ -54,7 +57,7 @@ async def serve(context: Context, service: Service, identity: str, stop: asyncio
     """Handle the commands of one service until `stop` is set and those in hand are finished."""
     tools = service.open_tools(context.settings) if service.open_tools else None
     log = context.log.bind(worker=service.name)
-    desk = Desk(context.settings, context.redis, context.pool, load_queries(service.name), log, tools)
+    desk = Desk(context.settings, context.redis, context.pool, service.queries, log, tools)
     stream = Stream(context.redis, lua.commands_key(service.name), service.name, identity)
     try:
         await _keep_going(partial(bus.run, desk, service, stream, stop), log, stop)
@@ -89,9 +92,12 @@ async def _keep_going(work: Callable[[], Awaitable[None]], log: Any, stop: async
 
 
 async def run_reaper(settings: Settings) -> None:
-    """Run the reaper over all lanes until SIGTERM or SIGINT. Raises LanesDiffer."""
-    async with _context("reaper", "reconcile", settings) as (context, stop):
-        await reaper.run(context, stop)
+    """Run the reaper over all lanes, the outbox and the schedules until SIGTERM or SIGINT. Raises LanesDiffer."""
+    async with _context("reaper", "reconcile", settings, REAPER_CONNECTIONS) as (context, stop):
+        loops = (reaper.run, outbox.run, partial(scheduler.run, schedules=SCHEDULES))
+        async with asyncio.TaskGroup() as tasks:
+            for loop in loops:
+                tasks.create_task(_keep_going(partial(loop, context, stop=stop), context.log, stop))
 
 
 @asynccontextmanager
