@@ -11,6 +11,7 @@ from contract.settings import Settings, read_settings
 from contract.telemetry import configure_logging, get_logger
 from contract.transport import Asker, open_redis
 from gateway import auth, commands, health, orders, sales, store_orders
+from gateway.caching import Cache
 from gateway.cross_site import preflight, sharing
 from gateway.envelope import API, wrapped
 from gateway.events import Events
@@ -123,6 +124,7 @@ class Application:
         if self._publishing is not None:
             self._publishing.cancel()
         await gate.events.close()
+        await gate.cache.close()
         await gate.replies.close()
         await gate.asker.close()
         await gate.lanes.close()
@@ -145,6 +147,7 @@ def make_gate(settings: Settings) -> Gate:
     lanes = Lanes(redis, settings)
     # Listening waits by design, so it has connections and a patience of its own.
     listener = open_redis(settings, connections=3, block_s=LISTEN_S)
+    bus = open_redis(settings, connections=BUS_CONNECTIONS)
     questions = lua.questions_key(lua.GROUP_OF_ORDERS)
     return Gate(
         settings=settings,
@@ -153,7 +156,8 @@ def make_gate(settings: Settings) -> Gate:
         events=Events(listener, [lane.admission.keys.events for lane in lanes.all]),
         meter=Meter(),
         visitors=Visitors(settings.trusted_proxies),
-        replies=Replies(open_redis(settings, connections=BUS_CONNECTIONS), listener, settings.backlog_max),
+        replies=Replies(bus, listener, settings.backlog_max),
+        cache=Cache(bus),
         asker=Asker(redis, listener, questions, lua.ANSWERS_PREFIX, settings.ask_timeout_s),
         patience=Patience(settings.body_timeout_s),
         tokens=AccessTokens(public_keys(settings)),

@@ -12,6 +12,7 @@ from contract.settings import Settings
 from contract.telemetry import get_logger
 from contract.transport import Asker
 from gateway.body import Disconnected
+from gateway.caching import Cache
 from gateway.envelope import API, wrapped
 from gateway.events import Events
 from gateway.head import listed, request_id, unsound
@@ -42,6 +43,7 @@ class Gate:
     visitors: Visitors
     asker: Asker
     replies: Replies
+    cache: Cache
     patience: Patience
     tokens: AccessTokens
     redirect: Reply

@@ -15,11 +15,14 @@ from contract.telemetry import configure_logging, get_logger
 from contract.transport import Stream, open_redis
 from sql import load_queries, open_pool
 from workers import answers, bus, consumer, orders, outbox, reaper, scheduler
+from workers.auth import AUTH
+from workers.migration import MIGRATION
 from workers.schedules import SCHEDULES
 from workers.service import Desk, Service
+from workers.store_orders import STORE
 from workers.worker import Context, Worker
 
-SERVICES: dict[str, Service] = {service.name: service for service in (Service("orders", {}),)}
+SERVICES: dict[str, Service] = {service.name: service for service in (AUTH, MIGRATION, STORE)}
 """Every worker by its name on the command line."""
 ALL = "all"
 LANES_WORKER = orders.ORDERS
