@@ -36,6 +36,7 @@ LOGIN_EXAMPLE = '{"email":"ann@shop.example","password":"correct horse battery"}
 REGISTER_EXAMPLE = LOGIN_EXAMPLE[:-1] + ',"nickname":"Ann"}'
 REFRESH_EXAMPLE = '{"refreshToken":"..."}'
 WRONG_PASSWORD = 401
+FORGET_ALL = (FORGET_SESSION, FORGET_REFRESH, FORGET_GUEST)
 MIGRATION_WAIT_S = 2.0
 """How long a login waits for the cart of the guest. The auth worker has left word of it in any case."""
 
@@ -125,8 +126,12 @@ async def logout(call: Call) -> Reply:
     who = Caller(claims.sub, claims.role) if claims else Caller()
     fields = {"refreshToken": token, "sid": claims.sid if claims else ""}
     sealed, _ = seal_body(call.gate.tokens.public, fields)
-    answer = await asked(call, WORKER, "logout", sealed, who)
-    return enveloped(call.request_id, answer, NO_STORE, FORGET_SESSION, FORGET_REFRESH, FORGET_GUEST)
+    try:
+        answer = await asked(call, WORKER, "logout", sealed, who)
+    except Refused as later:
+        # It will be done, and whoever sits down at this browser next shall not be him until then.
+        raise Refused(Reply(later.reply.status, (*later.reply.headers, *FORGET_ALL), later.reply.body)) from None
+    return enveloped(call.request_id, answer, NO_STORE, *FORGET_ALL)
 
 
 async def read_me(call: Call) -> Reply:

@@ -200,6 +200,12 @@ async def test_who_logs_out_is_out_by_whichever_token(people: Settings, by: str)
     assert (me.status, code(me)) == (401, "INVALID_TOKEN")
 
 
+async def test_a_browser_forgets_who_was_logged_in_even_if_his_logout_takes_its_time(people: Settings) -> None:
+    browser, _ = await registered(people)
+    answer = await browser.post("/api/auth/logout", Prefer="wait=0")
+    assert (answer.status, browser.jar) == (202, {})
+
+
 async def test_who_is_out_already_may_log_out_again(people: Settings) -> None:
     assert (await post(people.port, "/api/auth/logout")).status == 200
     assert (await post(people.port, "/api/auth/logout", {}, Authorization="Bearer worn out")).status == 200

@@ -6,8 +6,9 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from chaos.system import refusal
 from contract.access_tokens import make_access_token
-from contract.auth_keys import private_keys
+from contract.auth_keys import derive_keys, new_seed, private_keys
 from contract.settings import Settings
 from tests.support.browsers import OTHER_PAGE, OWN_PAGE
 from tests.support.http import Response, post
@@ -99,3 +100,15 @@ async def test_a_sale_is_opened_with_the_key_or_by_an_administrator(guarded: Set
 async def test_where_the_setting_is_off_the_sale_asks_for_no_token(guarded: Settings) -> None:
     async with running_gateway(msgspec.structs.replace(guarded, order_auth="off")) as served:
         assert (await order(served, "free", "whoever", Authorization="Bearer worn out")).json()["status"] == "success"
+
+
+@pytest.mark.slow
+async def test_in_production_a_gateway_without_the_public_key_does_not_start(guarded: Settings) -> None:
+    production = msgspec.structs.replace(guarded, env="production")
+    assert "FLUXGATE_AUTH_PUBLIC must be set" in await refusal(production, "gateway")
+    assert "FLUXGATE_AUTH_PUBLIC must be 128 hex" in await refusal(
+        msgspec.structs.replace(production, auth_public="abc"), "gateway"
+    )
+    public = derive_keys(new_seed()).public.text
+    async with running_gateway(msgspec.structs.replace(production, auth_public=public)) as served:
+        is_refused(await order(served, "elsewhere", Authorization=f"Bearer {token(guarded)}"), 401)
