@@ -27,6 +27,8 @@ dead = typer.Typer(
     help="Look at commands that could not be handled, hand them in again, or drop them.", no_args_is_help=True
 )
 app.add_typer(dead, name="dead")
+user = typer.Typer(help="Make accounts, put money on them, and make the keys of the auth worker.", no_args_is_help=True)
+app.add_typer(user, name="user")
 cache = typer.Typer(help="Look at cached answers, or drop them.", no_args_is_help=True)
 app.add_typer(cache, name="cache")
 
@@ -189,6 +191,48 @@ def cache_drop(
     from fluxgate.cache import drop_command
 
     raise typer.Exit(asyncio.run(drop_command(_settings(), pattern, as_json)))
+
+
+Email = Annotated[str, typer.Argument(help="The e-mail address that the account has.", show_default=False)]
+
+
+@user.command("create", epilog=example("fluxgate user create ann@shop.example --admin"))
+def user_create(
+    email: Email,
+    admin: Annotated[bool, typer.Option("--admin", help="Give the role ADMIN.")] = False,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
+) -> None:
+    """Make an account. The password is asked for: as an argument, everybody on this machine could see it."""
+    from fluxgate.user import create_command
+
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    asyncio.run(create_command(_settings(), email, password, admin))
+
+
+@user.command("credit", epilog=example("fluxgate user credit ann@shop.example 25.00"))
+def user_credit(
+    email: Email,
+    amount: Annotated[str, typer.Argument(help="What is paid in, such as 25.00.", show_default=False)],
+) -> None:
+    """Put money on an account, and write it into the ledger."""
+    from fluxgate.user import credit_command
+
+    asyncio.run(credit_command(_settings(), email, amount))
+
+
+@user.command("keys", epilog=example("fluxgate user keys >> .env"))
+def user_keys(
+    in_force: Annotated[bool, typer.Option("--in-force", help="Print the public half of the keys in use.")] = False,
+) -> None:
+    """Make a seed for the auth worker, and print it with the public half that gateways need."""
+    from fluxgate.user import keys_command
+
+    keys_command(read_settings(), in_force)
 
 
 def main() -> None:
