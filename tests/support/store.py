@@ -52,3 +52,37 @@ async def wishlist_of(desk: Desk, kind: str, owner: str) -> set[str]:
     """The games of a wishlist, as they stand in Postgres."""
     rows = await desk.pool.fetch("SELECT game_id FROM wishlists WHERE owner_kind = $1 AND owner_id = $2", kind, owner)
     return {row["game_id"] for row in rows}
+
+
+async def add_user(desk: Desk) -> str:
+    """Somebody who can log in; gives his id."""
+    user_id = new_id("user")
+    insertion = (
+        "INSERT INTO users (id, email, password_hash, nickname) VALUES ($1, $1 || '@example.org', 'none', 'Ann')"
+    )
+    await desk.pool.execute(insertion, user_id)
+    return user_id
+
+
+async def fill_cart(desk: Desk, kind: str, owner: str, lines: dict[str, int]) -> None:
+    """Put games into a cart, whatever there is of them; they were added in this order."""
+    for game_id, quantity in lines.items():
+        await desk.pool.execute(
+            "INSERT INTO carts (owner_kind, owner_id, game_id, quantity, added_at) "
+            "VALUES ($1, $2, $3, $4, clock_timestamp())",
+            kind,
+            owner,
+            game_id,
+            quantity,
+        )
+
+
+async def fill_wishlist(desk: Desk, kind: str, owner: str, games: list[str]) -> None:
+    """Put games into a wishlist; they were added in this order."""
+    for game_id in games:
+        await desk.pool.execute(
+            "INSERT INTO wishlists (owner_kind, owner_id, game_id, added_at) VALUES ($1, $2, $3, clock_timestamp())",
+            kind,
+            owner,
+            game_id,
+        )
