@@ -96,9 +96,13 @@ def parse_public(text: str) -> PublicKeys:
 
 def _from_hex(text: str, length: int, name: str) -> bytes:
     # The text itself is not repeated: it may be a seed with one digit missing.
-    if not re.fullmatch(rf"[0-9a-fA-F]{{{2 * length}}}", text):
+    if not _is_hex(text, length):
         raise SettingsError(f"{name} must be {2 * length} hexadecimal digits; {_HOW}.")
     return bytes.fromhex(text)
+
+
+def _is_hex(text: str, length: int) -> bool:
+    return re.fullmatch(rf"[0-9a-fA-F]{{{2 * length}}}", text) is not None
 
 
 def _kept_seed(directory: Path) -> str:
@@ -108,13 +112,14 @@ def _kept_seed(directory: Path) -> str:
         if not path.exists():
             directory.mkdir(parents=True, exist_ok=True)
             _keep_first(path, new_seed())
-        return path.read_text(encoding="ascii").strip()
+        seed = path.read_bytes().strip().decode(errors="replace")
     except OSError as error:
         raise SettingsError(
             f"FLUXGATE_AUTH_SEED is not set, and {path} cannot be used instead: {error.strerror}."
         ) from None
-    except UnicodeDecodeError:
-        raise SettingsError(f"{path} holds no seed; delete it, and everybody logs in anew.") from None
+    if not _is_hex(seed, KEY_BYTES):
+        raise SettingsError(f"{path} holds no seed; delete it, and everybody logs in anew.")
+    return seed
 
 
 def _keep_first(path: Path, seed: str) -> None:

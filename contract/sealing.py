@@ -61,7 +61,10 @@ def open_body(private: PrivateKeys, body: bytes | msgspec.Raw) -> tuple[bytes, b
         plain = SealedBox(PrivateKey(private.box)).decrypt(_bytes(found.sealed))
     except CryptoError:
         raise Unopened("The body was sealed for another key.") from None
-    reply_key = parse_key(_with_key.decode(plain).reply_key)
+    try:
+        reply_key = parse_key(_with_key.decode(plain).reply_key)
+    except msgspec.DecodeError:
+        reply_key = None
     if reply_key is None:
         raise msgspec.ValidationError("The sealed body has no key for its reply.")
     return plain, reply_key
