@@ -14,7 +14,7 @@ from lua.caching import (
     release_cached,
     store_cached,
 )
-from lua.commands import Handled, count_handled, read_handled, submit
+from lua.commands import Handled, count_handled, read_handled, replay_command, submit
 from lua.keys import (
     ANSWERS_PREFIX,
     GROUP_OF_ORDERS,
@@ -132,6 +132,7 @@ __all__ = [
     "read_records",
     "read_stock",
     "release_cached",
+    "replay_command",
     "replay_dead",
     "reply_key",
     "restore_records",

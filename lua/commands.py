@@ -1,14 +1,23 @@
-"""Handing commands to workers, and the counts of what became of them."""
+"""Handing commands to workers, for the first time or again, and the counts of what became of them."""
 
 from typing import Any, NamedTuple, cast
 
-from lua.keys import HANDLED, commands_key
+from lua.keys import HANDLED, commands_key, dead_commands_key
 from lua.scripts import Client, call
+
+SUBMIT_KEYS = ("commands",)
+REPLAY_COMMAND_KEYS = ("commands", "dead_commands")
 
 
 async def submit(client: Client, worker: str, command: bytes, waiting_max: int) -> bool:
     """Append a command to its worker's stream; False when `waiting_max` wait there already, and nothing was taken."""
     return bool(await call(client, "submit", [commands_key(worker)], [waiting_max, command]))
+
+
+async def replay_command(client: Client, worker: str, entry_id: str, command: bytes) -> bool:
+    """Hand a dead-lettered command in again, as `command` has it now; False when there is no such entry."""
+    keys = [commands_key(worker), dead_commands_key(worker)]
+    return bool(await call(client, "replay_command", keys, [entry_id, command]))
 
 
 class Handled(NamedTuple):

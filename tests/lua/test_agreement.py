@@ -8,9 +8,21 @@ from typing import Any
 import pytest
 
 import lua
-from lua import CancelStatus, LaneKeys, LeaseStatus, Status, caching, lanes, sales, scripts, settling, throttling
+from lua import (
+    CancelStatus,
+    LaneKeys,
+    LeaseStatus,
+    Status,
+    caching,
+    commands,
+    lanes,
+    sales,
+    scripts,
+    settling,
+    throttling,
+)
 from lua.admit import FIXED_KEYS
-from lua.keys import cache_key, cached_key, product_digest
+from lua.keys import cache_key, cached_key, commands_key, dead_commands_key, product_digest
 from tests.lua.lane import Lane, look, make_order, outcome
 from tests.tidy.scripts import disagrees_about_statuses, read_header
 
@@ -29,6 +41,8 @@ NAMED = {
     "sale": SALE,
     "stock": STOCK,
     "buyers": BUYERS,
+    "commands": commands_key("auth"),
+    "dead_commands": dead_commands_key("auth"),
     "answer": cache_key("game:halo"),
     "names": cached_key("game"),
 }
@@ -42,6 +56,8 @@ TUPLES = {
     "settle": settling.SETTLE_KEYS,
     "replay_dead": settling.REPLAY_DEAD_KEYS,
     "forget_consumers": settling.FORGET_CONSUMERS_KEYS,
+    "submit": commands.SUBMIT_KEYS,
+    "replay_command": commands.REPLAY_COMMAND_KEYS,
     "throttle": throttling.THROTTLE_KEYS,
     "cache_lease": caching.CACHE_LEASE_KEYS,
     "cache_store": caching.CACHE_STORE_KEYS,
@@ -97,6 +113,8 @@ CALLS: dict[str, tuple[Call, Any, list[int], list[int]]] = {
     "settle": (call_settle, 1, [2, 1, 2], [2, 2, 1]),
     "forget_consumers": (lambda lane: lua.forget_consumers(lane.redis, lane.keys, "g", 1), 1, [], []),
     "replay_dead": (lambda lane: lua.replay_dead(lane.redis, lane.keys, "1-1"), 1, [], []),
+    "submit": (lambda lane: lua.submit(lane.redis, "auth", b"", 1), 1, [], []),
+    "replay_command": (lambda lane: lua.replay_command(lane.redis, "auth", "1-1", b""), 1, [], []),
     # Two buckets.
     "throttle": (lambda lane: lua.take_tokens(lane.redis, BUCKETS), 0, [2], [2]),
     "cache_lease": (
