@@ -33,6 +33,9 @@ LOCKED_PAUSE_S = 0.05
 FULL_PAUSE_S = 1.0
 """How long a stream that takes nothing is left alone; its worker makes room for hundreds meanwhile."""
 
+CLOSED_WITHIN_S = 2.0
+"""How long a connection that was given up may take to say goodbye."""
+
 
 class Waiting(NamedTuple):
     """The rows of one worker: how many are due, how many are due later, and how late the oldest is, in seconds."""
@@ -80,7 +83,14 @@ async def _serve(context: Context, stop: asyncio.Event) -> None:
         told.set()
 
     async def look() -> float | None:
-        return None if connection.is_closed() else await send_due(context, connection, shut)
+        if connection.is_closed():
+            return None
+        try:
+            return await send_due(context, connection, shut)
+        except TimeoutError:
+            # What is cut off may look open for ever. A Postgres that is there is told to drop what it was asked for.
+            await connection.close(timeout=CLOSED_WITHIN_S)
+            raise
 
     # Not of the pool, which takes a broken connection back, and lets nobody ask what became of it.
     connection = await open_connection(context.settings.postgres_at, name="outbox")

@@ -8,13 +8,13 @@ import pytest
 
 from contract.settings import Settings
 from tests.support.processes import running
-from tests.support.waiting import arrival, becomes, in_outbox, in_stream, leave, open_context
+from tests.support.waiting import arrival, becomes, in_outbox, in_stream, leave, none_waits, open_context
 from workers.outbox import PAGE_ROWS
 from workers.worker import Context
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault]
 
-ROWS = 3_000
+ROWS = 1_500
 KILLS = 3
 SENT_BEFORE_A_KILL = 120
 """More than a page, so that a kill strikes in the middle of the work."""
@@ -27,29 +27,26 @@ async def context(settings: Settings) -> AsyncIterator[Context]:
         yield opened
 
 
-async def sent(context: Context, count: int) -> None:
-    """Wait until so many more entries are in the stream."""
-    after = "0"
-    for _ in range(count):
+async def sent(context: Context, after: str) -> str:
+    """Wait until so many more entries are in the stream behind `after`; gives the place of the last."""
+    for _ in range(SENT_BEFORE_A_KILL):
         after, _ = await arrival(context, "g2a", after)
+    return after
 
 
 async def test_a_process_that_is_killed_again_and_again_loses_nothing(context: Context) -> None:
     async with context.pool.acquire() as connection, connection.transaction():
         ids = [await leave(connection, "g2a") for _ in range(ROWS)]
+    place = "0"
     for kill in range(KILLS):
         async with running(context.settings, "reaper") as process:
-            await sent(context, len(await in_stream(context, "g2a")) + SENT_BEFORE_A_KILL)
+            place = await sent(context, place)
             process.kill()
             assert await process.wait() < 0, f"kill {kill} struck while it worked"
     left = await in_outbox(context)
     assert left, "there was something to do for whoever came after"
     async with running(context.settings, "reaper"), running(context.settings, "reaper"):
-
-        async def drained() -> bool:
-            return not await in_outbox(context)
-
-        await becomes(drained, "nothing waits any more")
+        await becomes(lambda: none_waits(context), "nothing waits any more")
     stream = await in_stream(context, "g2a")
     assert set(stream) == set(ids)
     assert len(stream) - len(ids) <= KILLS * PAGE_ROWS
@@ -59,7 +56,7 @@ async def test_a_process_that_is_asked_to_stop_finishes_its_page_and_sends_nothi
     async with context.pool.acquire() as connection, connection.transaction():
         ids = [await leave(connection, "g2a") for _ in range(ROWS)]
     async with running(context.settings, "reaper") as process:
-        await sent(context, SENT_BEFORE_A_KILL)
+        await sent(context, "0")
         process.terminate()
         async with asyncio.timeout(10):
             assert await process.wait() == 0

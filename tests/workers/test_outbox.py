@@ -9,6 +9,7 @@ import pytest
 from redis.exceptions import ResponseError
 
 import lua
+import sql
 from contract.settings import Settings
 from sql import load_queries
 from tests.support.waiting import (
@@ -19,6 +20,7 @@ from tests.support.waiting import (
     in_outbox,
     in_stream,
     leave,
+    none_waits,
     open_context,
     with_settings,
 )
@@ -122,6 +124,25 @@ async def test_a_connection_that_breaks_is_opened_again_and_listens(context: Con
 
 
 @pytest.mark.usefixtures("patient")
+async def test_a_connection_that_does_not_answer_is_given_up(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql, "COMMAND_TIMEOUT_S", 0.2)
+    async with at_work(partial(outbox.run, context)):
+        await listens(context)
+        (silent,) = await listeners(context)
+        async with context.pool.acquire() as connection, connection.transaction():
+            own = await leave(connection, "g2a")
+            await connection.execute("LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE")
+            await context.pool.execute("SELECT pg_notify('outbox', '')")
+
+            async def gone() -> bool:
+                query = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)"
+                return not await context.pool.fetchval(query, silent)
+
+            await becomes(gone, "the silent connection is given up")
+        assert (await arrival(context, "g2a"))[1] == own
+
+
+@pytest.mark.usefixtures("patient")
 async def test_what_came_while_nobody_listened_is_found(context: Context) -> None:
     own = await leave(context.pool, "g2a")
     async with at_work(partial(outbox.run, context)):
@@ -159,10 +180,6 @@ async def test_a_crash_between_sending_and_commit_sends_again_with_the_same_id(
         assert await arrivals(context, "g2a", 2) == [own, own]
         await becomes(lambda: none_waits(context), "nothing waits any more")
     assert await in_stream(context, "g2a") == [own, own]
-
-
-async def none_waits(context: Context) -> bool:
-    return await in_outbox(context) == []
 
 
 async def test_several_at_once_send_everything_exactly_once_while_nothing_breaks(context: Context) -> None:

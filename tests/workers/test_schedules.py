@@ -11,7 +11,8 @@ import pytest
 import lua
 from contract.bus import FIELD, BusCommand, new_command_id
 from contract.settings import Settings
-from tests.support.waiting import leave, open_context
+from tests.support.processes import running, stop
+from tests.support.waiting import becomes, leave, open_context
 from workers import schedules
 from workers.scheduler import next_due
 from workers.schedules import HANDLED_DAYS, SCHEDULES, TooManyReturn, forget_guests, forget_handled, forget_logins
@@ -123,3 +124,14 @@ def test_every_schedule_has_a_name_of_its_own_and_comes_at_least_daily() -> None
     assert len({schedule.name for schedule in SCHEDULES}) == len(SCHEDULES)
     now = datetime.now(UTC)
     assert all(0 < (next_due(schedule, now) - now).total_seconds() <= 86_400 for schedule in SCHEDULES)
+
+
+@pytest.mark.slow
+async def test_the_reaper_keeps_all_of_them(context: Context) -> None:
+    async def there() -> bool:
+        names = [row["name"] for row in await context.pool.fetch("SELECT name FROM schedules WHERE due_at > now()")]
+        return set(names) == {schedule.name for schedule in SCHEDULES}
+
+    async with running(context.settings, "reaper") as process:
+        await becomes(there, "every schedule has its due time")
+        assert await stop(process) == 0
