@@ -1,6 +1,8 @@
 """Handing commands to workers, for the first time or again, and the counts of what became of them."""
 
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
+
+import msgspec
 
 from lua.keys import HANDLED, commands_key, dead_commands_key
 from lua.scripts import Client, call
@@ -20,13 +22,13 @@ async def replay_command(client: Client, worker: str, entry_id: str, command: by
     return bool(await call(client, "replay_command", keys, [entry_id, command]))
 
 
-class Handled(NamedTuple):
+class Handled(msgspec.Struct, frozen=True):
     """How many commands of one kind a worker has answered with one status, and how long they took together."""
 
     worker: str
     kind: str
     status: str
-    count: int
+    times: int
     seconds: float
 
 

@@ -1,5 +1,11 @@
 """The loop of the command bus: read, handle several at once, settle each as it ends. What an ending means stands here.
 
+Consumes  the stream of commands of one service
+Calls     its handlers
+Writes    the reply of each command, where its handler wrote nothing but its own rows
+Emits     the reply, to the process that asked
+Fails     as its endings say:
+
 Replied    its caches go, the reply is kept and told to who asked, and the command leaves its stream
 Later      it waits in the outbox of Postgres for its time, and comes back as another attempt
 Never      it moves to `<stream>.dead` with its reason, and who asked is told that it failed

@@ -263,7 +263,7 @@ async def test_one_slow_command_does_not_hold_up_the_others(desk: Desk) -> None:
 async def test_every_command_is_counted_by_kind_and_ending(desk: Desk) -> None:
     for kind in ("echo", "echo", "refuse", "unheard"):
         await handled(desk, SERVICE, kind)
-    found = {(one.kind, one.status): one.count for one in await lua.read_handled(desk.redis)}
+    found = {(one.kind, one.status): one.times for one in await lua.read_handled(desk.redis)}
     assert found == {("echo", "200"): 2, ("refuse", "409"): 1, ("unknown", "dead"): 1}
 
 
