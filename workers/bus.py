@@ -4,17 +4,15 @@ Consumes  the stream of commands of one service
 Calls     its handlers
 Writes    the reply of each command, where its handler wrote nothing but its own rows
 Emits     the reply, to the process that asked
-Fails     as its endings say:
+Fails     as the ending of a command says; one past its deadline is answered and not run. Each runs at least once; what
+          it changes, it changes once (`workers/once.py`)
 
-Replied    its caches go, the reply is kept and told to who asked, and the command leaves its stream
-Later      it waits in the outbox of Postgres for its time, and comes back as another attempt
-Never      it moves to `<stream>.dead` with its reason, and who asked is told that it failed
-Refuse     as Replied, with the problem; what was begun has been rolled back
-exception  passing faults are waited out while somebody waits; a bug is answered with 500, or tried again later where
-           nobody asked
-
-A command past its deadline is answered and not run. Each runs at least once; what it changes, it changes once
-(`workers/once.py`).
+    Replied    its caches go, the reply is kept and told to who asked, and the command leaves its stream
+    Later      it waits in the outbox of Postgres for its time, and comes back as another attempt
+    Never      it moves to `<stream>.dead` with its reason, and who asked is told that it failed
+    Refuse     as Replied, with the problem; what was begun has been rolled back
+    exception  passing faults are waited out while somebody waits; a bug is answered with 500, or tried again later
+               where nobody asked
 """
 
 import asyncio
