@@ -125,24 +125,29 @@ def version() -> None:
     typer.echo(version("flux-gate"))
 
 
-@dead.command("list", epilog=example("fluxgate dead list --json"))
-def dead_list(as_json: AsJson = False) -> None:
-    """List the dead letters with their reasons."""
-    from fluxgate.dead import list_command
+Lane = Annotated[int | None, typer.Option(help="The lane to look in; without it, all.", show_default=False)]
+Queue = Annotated[
+    str | None, typer.Option(help="The queue of the bus to look in, such as auth; without it, all.", show_default=False)
+]
 
-    raise typer.Exit(asyncio.run(list_command(_settings(), as_json)))
+
+@dead.command("list", epilog=example("fluxgate dead list --queue auth --json"))
+def dead_list(lane: Lane = None, queue: Queue = None, as_json: AsJson = False) -> None:
+    """List the dead letters with their reasons."""
+    from fluxgate.dead import Where, list_command
+
+    raise typer.Exit(asyncio.run(list_command(_settings(), as_json, Where(lane, queue))))
 
 
 EntryId = Annotated[str, typer.Argument(help="The entry, as `fluxgate dead list` shows it.", show_default=False)]
-Lane = Annotated[int | None, typer.Option(help="The lane to look in; without it, all.", show_default=False)]
 
 
 @dead.command("show", epilog=example("fluxgate dead show 1763712000000-0"))
-def dead_show(entry_id: EntryId, lane: Lane = None, as_json: AsJson = False) -> None:
+def dead_show(entry_id: EntryId, lane: Lane = None, queue: Queue = None, as_json: AsJson = False) -> None:
     """Show one dead letter in full."""
-    from fluxgate.dead import show_command
+    from fluxgate.dead import Where, show_command
 
-    raise typer.Exit(asyncio.run(show_command(_settings(), entry_id, lane, as_json)))
+    raise typer.Exit(asyncio.run(show_command(_settings(), entry_id, Where(lane, queue), as_json)))
 
 
 @dead.command("replay", epilog=example("fluxgate dead replay 1763712000000-0"))
@@ -150,13 +155,14 @@ def dead_replay(
     entry_ids: Annotated[list[str] | None, typer.Argument(help="The entries to hand in.", show_default=False)] = None,
     every: Annotated[bool, typer.Option("--all", help="Hand in all of them.")] = False,
     lane: Lane = None,
+    queue: Queue = None,
 ) -> None:
-    """Hand dead letters in again, after their cause is gone."""
-    from fluxgate.dead import replay_command
+    """Hand dead letters in again, after their cause is gone. However late they are, they are done."""
+    from fluxgate.dead import Where, replay_command
 
     if bool(entry_ids) == every:
         raise typer.BadParameter("name the entries to hand in again, or give --all, and not both.")
-    raise typer.Exit(asyncio.run(replay_command(_settings(), entry_ids or [], lane)))
+    raise typer.Exit(asyncio.run(replay_command(_settings(), entry_ids or [], Where(lane, queue))))
 
 
 @dead.command("drop", epilog=example("fluxgate dead drop 1763712000000-0"))
@@ -164,11 +170,12 @@ def dead_drop(
     entry_ids: Annotated[list[str], typer.Argument(help="The entries to delete.", show_default=False)],
     force: Annotated[bool, typer.Option("--force", help="Also a command that was accepted: it is lost.")] = False,
     lane: Lane = None,
+    queue: Queue = None,
 ) -> None:
     """Delete dead letters that nobody waits for, and print them."""
-    from fluxgate.dead import drop_command
+    from fluxgate.dead import Where, drop_command
 
-    raise typer.Exit(asyncio.run(drop_command(_settings(), entry_ids, lane, force)))
+    raise typer.Exit(asyncio.run(drop_command(_settings(), entry_ids, Where(lane, queue), force)))
 
 
 @cache.command("list", epilog=example("fluxgate cache list 'game:*'"))

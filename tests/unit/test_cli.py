@@ -28,7 +28,7 @@ def test_every_help_shows_an_example(command: list[str]) -> None:
 def test_an_unknown_worker_is_refused_with_the_known_ones() -> None:
     shown = CliRunner().invoke(app, ["worker", "nobody"])
     assert shown.exit_code == 2
-    assert "there is orders" in shown.output
+    assert "there is auth, migration" in shown.output
 
 
 @pytest.mark.parametrize("arguments", [[], ["1-1", "--all"]])
