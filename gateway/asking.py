@@ -33,7 +33,16 @@ async def asked(call: Call, worker: str, kind: str, body: Any, who: Caller, *, l
 
     `late_key` stands behind the id of the command in its URL: a late reply that is sealed is opened with it.
     """
-    command = BusCommand(
+    command = command_of(call, kind, body, who)
+    reply = await call.gate.replies.ask(worker, command, wait_s(call))
+    if reply is None:
+        raise Refused(pending(f"{command.id}.{late_key}" if late_key else command.id))
+    return reply
+
+
+def command_of(call: Call, kind: str, body: Any, who: Caller) -> BusCommand:
+    """A new command that a request makes."""
+    return BusCommand(
         id=new_command_id(),
         kind=kind,
         body=msgspec.Raw(encode(body)),
@@ -43,10 +52,6 @@ async def asked(call: Call, worker: str, kind: str, body: Any, who: Caller, *, l
         request_id=call.request_id,
         trace=trace_of(call.headers),
     )
-    reply = await call.gate.replies.ask(worker, command, wait_s(call))
-    if reply is None:
-        raise Refused(pending(f"{command.id}.{late_key}" if late_key else command.id))
-    return reply
 
 
 async def answered(call: Call, worker: str, kind: str, body: Any, who: Caller, *headers: Header) -> Reply:
