@@ -9,7 +9,6 @@ import pytest
 from redis.exceptions import ResponseError
 
 import lua
-import sql
 from contract.settings import Settings
 from sql import load_queries
 from tests.support.waiting import (
@@ -29,7 +28,6 @@ from workers.outbox import FALLBACK_S, FULL_PAUSE_S, LOCKED_PAUSE_S, PAGE_ROWS, 
 from workers.worker import Context
 
 FIRST, SECOND, THIRD = 1, 2, 3
-HOUR_S = 3600.0
 
 Submit = Callable[..., Awaitable[bool]]
 
@@ -41,12 +39,6 @@ async def context(settings: Settings) -> AsyncIterator[Context]:
         yield opened
 
 
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a notification nobody looks for an hour."""
-    monkeypatch.setattr(outbox, "FALLBACK_S", HOUR_S)
-
-
 async def send(context: Context, shut: dict[str, float] | None = None) -> float:
     async with context.pool.acquire() as connection:
         return await send_due(context, connection, {} if shut is None else shut)
@@ -55,24 +47,6 @@ async def send(context: Context, shut: dict[str, float] | None = None) -> float:
 async def page(context: Context, worker: str) -> Page:
     async with context.pool.acquire() as connection:
         return await send_page(context, connection, worker)
-
-
-async def listens(context: Context) -> None:
-    """Wait until somebody listens; until then a notification reaches nobody, and the first look finds what was left."""
-
-    async def heard() -> bool:
-        return bool(await listeners(context))
-
-    await becomes(heard, "somebody listens")
-
-
-async def listeners(context: Context) -> list[int]:
-    """The Postgres processes of those that have looked, and wait for notifications."""
-    rows = await context.pool.fetch(
-        "SELECT pid FROM pg_stat_activity WHERE application_name = 'fluxgate outbox' AND state = 'idle'"
-        " AND query LIKE '%due_in_s%'"
-    )
-    return [row["pid"] for row in rows]
 
 
 async def test_what_is_due_leaves_in_the_order_in_which_it_became_due(context: Context) -> None:
@@ -88,98 +62,6 @@ async def test_what_is_due_later_waits_and_the_next_look_is_when_it_is_due(conte
     assert (await in_stream(context, "g2a"), await in_outbox(context)) == ([], [own])
     await context.pool.execute("UPDATE outbox SET due_at = now() + interval '1 hour'")
     assert await send(context) == FALLBACK_S, "no look is left out for an hour"
-
-
-@pytest.mark.usefixtures("patient")
-async def test_it_leaves_when_it_is_due_and_not_before(context: Context) -> None:
-    async with at_work(partial(outbox.run, context)):
-        own = await leave(context.pool, "g2a", after_s=0.2)
-        (due_ms,) = await context.pool.fetchrow("SELECT (extract(epoch FROM due_at) * 1000)::bigint FROM outbox")
-        place, command_id = await arrival(context, "g2a")
-    assert command_id == own
-    assert int(place.split("-")[0]) >= due_ms
-
-
-@pytest.mark.usefixtures("patient")
-async def test_a_notification_wakes_the_loop(context: Context) -> None:
-    async with at_work(partial(outbox.run, context)):
-        await listens(context)
-        own = await leave(context.pool, "g2a")
-        assert (await arrival(context, "g2a"))[1] == own
-
-
-@pytest.mark.usefixtures("patient")
-async def test_a_connection_that_breaks_is_opened_again_and_listens(context: Context) -> None:
-    async with at_work(partial(outbox.run, context)):
-        await listens(context)
-        (broken,) = await listeners(context)
-        await context.pool.execute("SELECT pg_terminate_backend($1)", broken)
-
-        async def healed() -> bool:
-            return await listeners(context) not in ([], [broken])
-
-        await becomes(healed, "somebody listens again")
-        own = await leave(context.pool, "g2a")
-        assert (await arrival(context, "g2a"))[1] == own
-
-
-@pytest.mark.usefixtures("patient")
-async def test_a_connection_that_does_not_answer_is_given_up(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sql, "COMMAND_TIMEOUT_S", 0.2)
-    async with at_work(partial(outbox.run, context)):
-        await listens(context)
-        (silent,) = await listeners(context)
-        async with context.pool.acquire() as connection, connection.transaction():
-            own = await leave(connection, "g2a")
-            await connection.execute("LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE")
-            await context.pool.execute("SELECT pg_notify('outbox', '')")
-
-            async def gone() -> bool:
-                query = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)"
-                return not await context.pool.fetchval(query, silent)
-
-            await becomes(gone, "the silent connection is given up")
-        assert (await arrival(context, "g2a"))[1] == own
-
-
-@pytest.mark.usefixtures("patient")
-async def test_what_came_while_nobody_listened_is_found(context: Context) -> None:
-    own = await leave(context.pool, "g2a")
-    async with at_work(partial(outbox.run, context)):
-        assert (await arrival(context, "g2a"))[1] == own
-
-
-async def test_without_any_notification_a_row_leaves_within_the_fallback(
-    context: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(outbox, "FALLBACK_S", 0.05)
-    monkeypatch.setattr(outbox, "CHANNEL", "nobody tells here")
-    async with at_work(partial(outbox.run, context)):
-        await listens(context)
-        own = await leave(context.pool, "g2a")
-        assert (await arrival(context, "g2a"))[1] == own
-
-
-async def test_a_crash_between_sending_and_commit_sends_again_with_the_same_id(
-    context: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    own = await leave(context.pool, "g2a")
-    real: Submit = lua.submit
-
-    async def submit_and_lose_postgres(*given: Any) -> bool:
-        monkeypatch.setattr(lua, "submit", real)
-        taken = await real(*given)
-        (pid,) = await context.pool.fetchrow(
-            "SELECT pid FROM pg_stat_activity WHERE query LIKE '%FOR UPDATE SKIP%' AND state = 'idle in transaction'"
-        )
-        await context.pool.execute("SELECT pg_terminate_backend($1)", pid)
-        return taken
-
-    monkeypatch.setattr(lua, "submit", submit_and_lose_postgres)
-    async with at_work(partial(outbox.run, context)):
-        assert await arrivals(context, "g2a", 2) == [own, own]
-        await becomes(lambda: none_waits(context), "nothing waits any more")
-    assert await in_stream(context, "g2a") == [own, own]
 
 
 async def test_several_at_once_send_everything_exactly_once_while_nothing_breaks(context: Context) -> None:
