@@ -24,8 +24,8 @@ STOCK_MAX = 1_000_000_000
 _TEXT = r"^[^\x00-\x1f\x7f-\x9f]*\Z"
 _PROSE = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*\Z"
 """As _TEXT, with tabs and line feeds."""
-_ADDRESS = r"^((https?:/)?/[^\s\x00-\x1f\x7f-\x9f]+)?\Z"
 _WORD = re.compile(r"[^\W_]+")
+_address = re.compile(r"((https?:/)?/[^\s\x00-\x1f\x7f-\x9f]+)?")
 _CENT = Decimal("0.01")
 _game_id = re.compile(GAME_ID)
 
@@ -64,16 +64,18 @@ class GameBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid
     description: Annotated[str, Meta(max_length=10_000, pattern=_PROSE)] = ""
     genre: Label = ""
     platform: Label = ""
-    image: Annotated[str, Meta(max_length=2048, pattern=_ADDRESS)] = ""
+    image: Annotated[str, Meta(max_length=2048)] = ""
     stock: Annotated[int, Meta(ge=0, le=STOCK_MAX)] = 0
     active: bool = True
     released_on: datetime.date | None = None
 
     def __post_init__(self) -> None:
-        """What no pattern can tell of a number."""
+        """What no pattern can tell of a number, or no client would understand as one."""
         for price in (self.price, self.old_price):
             if price is not None and not is_price(price):
                 raise ValueError(f"A price is a number from 0 to {PRICE_MAX} with at most two decimals")
+        if not _address.fullmatch(self.image):
+            raise ValueError("An image is a URL of http or https, or a path that begins with a slash")
 
 
 def is_game_id(text: str) -> bool:

@@ -10,7 +10,7 @@ from contract.auth_keys import public_keys
 from contract.settings import Settings, read_settings
 from contract.telemetry import configure_logging, get_logger
 from contract.transport import Asker, open_redis
-from gateway import auth, commands, health, orders, sales, store_orders
+from gateway import auth, carts, commands, games, health, orders, sales, store_orders, wishlists
 from gateway.caching import Cache
 from gateway.cross_site import preflight, sharing
 from gateway.envelope import API, wrapped
@@ -42,6 +42,20 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/api/auth/logout", auth.logout),
     ("GET", "/api/auth/me", auth.read_me),
     ("GET", "/api/commands/{command_id}", commands.read_command),
+    ("GET", "/api/games", games.search_games),
+    ("GET", "/api/games/{game_id}", games.read_game),
+    ("PUT", "/api/games/{game_id}", games.put_game),
+    ("GET", "/api/home/{list}", games.read_home),
+    ("GET", "/api/cart", carts.read_cart),
+    ("POST", "/api/cart", carts.add_to_cart),
+    ("DELETE", "/api/cart", carts.clear_cart),
+    ("POST", "/api/cart/migrate", carts.migrate_cart),
+    ("PATCH", "/api/cart/{game_id}", carts.set_in_cart),
+    ("DELETE", "/api/cart/{game_id}", carts.drop_from_cart),
+    ("GET", "/api/wishlist", wishlists.read_wishlist),
+    ("POST", "/api/wishlist", wishlists.add_to_wishlist),
+    ("POST", "/api/wishlist/migrate", wishlists.migrate_wishlist),
+    ("DELETE", "/api/wishlist/{game_id}", wishlists.drop_from_wishlist),
     ("POST", "/api/orders", store_orders.place_order),
     ("GET", "/api/orders", store_orders.read_orders),
     ("GET", "/api/orders/{order_id}", store_orders.read_order),
