@@ -172,12 +172,34 @@ async def test_a_guest_has_no_orders(shop: Shop, path: str) -> None:
     assert code(unsigned, 401) == "UNAUTHORIZED"
 
 
-async def test_an_order_of_somebody_else_looks_like_none(shop: Shop) -> None:
+async def test_an_order_of_somebody_else_looks_like_none_though_it_is_cached(shop: Shop) -> None:
     owner, stranger, game = await shop.shopper(), await shop.shopper(), await shop.game()
     order = (await owner.order({game: 1})).json()["data"]["id"]
+    assert (await owner.send("GET", f"/api/orders/{order}")).status == 200
     for absent in (order, "01a1fe17-0628-7007-b3c8-6890d92236bd", "no-id"):
         assert code(await stranger.send("GET", f"/api/orders/{absent}"), 404) == "ORDER_NOT_FOUND"
         assert code(await stranger.send("POST", f"/api/orders/{absent}/cancel"), 404) == "ORDER_NOT_FOUND"
+
+
+async def test_owner_and_stranger_who_ask_at_once_are_each_told_their_own(shop: Shop) -> None:
+    owner, stranger, game = await shop.shopper(), await shop.shopper(), await shop.game()
+    for _ in range(5):
+        order = (await owner.order({game: 1})).json()["data"]["id"]
+        asking = (stranger, owner) * 4
+        answers = await asyncio.gather(*(who.send("GET", f"/api/orders/{order}") for who in asking))
+        assert [answer.status for answer in answers] == [404, 200] * 4
+
+
+async def test_what_somebody_does_is_seen_at_once_in_what_was_cached(shop: Shop) -> None:
+    shopper, game = await shop.shopper(), await shop.game()
+    assert (await shopper.send("GET", "/api/orders")).json()["results"] == []
+    order = (await shopper.order({game: 1})).json()["data"]["id"]
+    places = ("/api/orders", f"/api/orders/{order}")
+    before = [(await shopper.send("GET", place)).body for place in places]
+    assert all(b'"PROCESSING"' in body for body in before)
+    await shopper.send("POST", f"/api/orders/{order}/cancel")
+    after = [(await shopper.send("GET", place)).body for place in places]
+    assert all(b'"CANCELLED"' in body for body in after)
 
 
 @pytest.mark.parametrize("query", ["page=0", "limit=0", "limit=101", "page=1001", "page=x", "page", "page=1&limit=2.5"])
