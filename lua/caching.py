@@ -21,10 +21,11 @@ CACHE_LEASE_KEYS = ("answer", "names")
 CACHE_STORE_KEYS = ("answer", "names")
 CACHE_RELEASE_KEYS = ("answer",)
 NAMES_MAX = 50_000
-"""Names of one family that have answers: at 2 KB an answer 100 MB. Whoever asks for ever new ones only displaces others
+"""Names of one family that have answers: at 2 KB an answer 110 MB. Whoever asks for ever new ones only displaces others
 of the same family."""
-PAGE = 500
-"""Names that one step of a walk looks at: some 100 us of Redis, and then others have their turn."""
+PAGE = 100
+"""Names that one step of a walk looks at: looking and deleting take Redis some 150 us each, and then others have their
+turn."""
 LISTED_MAX = 1000
 _PATTERN = re.compile(rf"[!-~]{{1,{CACHE_NAME_MAX}}}")
 _WILDCARD = re.compile(r"[*?]")

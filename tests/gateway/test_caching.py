@@ -39,17 +39,24 @@ class Source:
 
     async def __call__(self) -> bytes:
         self.asked += 1
-        value = self.value
+        value, may_answer = self.value, self.may_answer
         self.is_asked.set()
-        await self.may_answer.wait()
+        await may_answer.wait()
         if self.fault is not None:
             raise self.fault
         return value
 
     def hold(self) -> None:
         """Let it answer only when it is told to."""
-        self.may_answer.clear()
+        self.may_answer = asyncio.Event()
         self.is_asked.clear()
+
+    def change(self, value: bytes) -> asyncio.Event:
+        """Say another value from now on, and at once; gives what lets those go on that were held."""
+        held, self.may_answer = self.may_answer, asyncio.Event()
+        self.value = value
+        self.may_answer.set()
+        return held
 
 
 @pytest.fixture
@@ -135,11 +142,16 @@ async def test_an_old_answer_is_served_with_its_age_while_one_refresh_runs(
     assert {answer.value for answer in answers} == {b"one"}
     assert all(30 <= answer.age_s <= 32 for answer in answers)
     await source.is_asked.wait()
-    assert (await read(caches[0], source)).value == b"one"
+    await becomes(lambda: not caches[0].busy or not caches[1].busy)
+    client: Any = redis
+    await client.config_resetstat()
+    assert [(await read(caches[i % 2], source)).value for i in range(20)] == [b"one"] * 20
+    # While it runs, nobody asks for a lease.
+    assert "cmdstat_evalsha" not in await client.info("commandstats")
     source.may_answer.set()
     await until(lambda: filled_with(redis, b"two"))
     assert await read(caches[1], source) == Cached(b"two", 0)
-    assert (source.asked, caches[0].stale + caches[1].stale) == (2, 41)
+    assert (source.asked, caches[0].stale + caches[1].stale) == (2, 60)
 
 
 async def test_an_answer_that_is_too_old_is_waited_for(cache: Cache, source: Source, redis: lua.Client) -> None:
@@ -194,16 +206,17 @@ async def test_an_invalidation_during_a_fill_wins(
 async def test_who_asks_after_an_invalidation_does_not_wait_for_the_fill_of_before(
     caches: list[Cache], source: Source, redis: lua.Client
 ) -> None:
-    before = [await started(caches[0], source, CART), asyncio.create_task(read(caches[1], source, CART))]
+    here = await started(caches[0], source, CART)
+    there = asyncio.create_task(read(caches[1], source, CART))
     await becomes(lambda: caches[1].misses == 1)
+    let_go = source.change(b"two")
     await lua.invalidate(redis, [CART])
-    after = Source(b"two")
-    assert [(await read(cache, after, CART)).value for cache in caches] == [b"two", b"two"]
-    source.may_answer.set()
-    assert (await before[0]).value == b"one"
-    assert (await before[1]).value == b"two"
+    assert [(await read(cache, source, CART)).value for cache in caches] == [b"two", b"two"]
+    let_go.set()
+    assert (await here).value == b"one"
+    assert (await there).value == b"two"
     assert await filled(redis, CART) == b"two"
-    assert (source.asked, after.asked) == (1, 1)
+    assert source.asked == 2
 
 
 async def test_changes_and_readers_of_two_processes_never_show_what_was_before_a_change(
@@ -234,7 +247,7 @@ async def test_changes_and_readers_of_two_processes_never_show_what_was_before_a
 
 
 async def test_a_fill_that_raises_is_told_to_all_who_wait_and_tried_again_by_the_next(
-    caches: list[Cache], source: Source
+    caches: list[Cache], source: Source, redis: lua.Client
 ) -> None:
     first = await started(caches[0], source)
     others = [asyncio.create_task(read(caches[0], source)) for _ in range(9)]
@@ -245,7 +258,7 @@ async def test_a_fill_that_raises_is_told_to_all_who_wait_and_tried_again_by_the
     assert [str(error) for error in told] == ["there is no such game"] * 10
     source.fault = None
     assert await read(caches[1], source) == Cached(b"one", 0)
-    assert source.asked == 2
+    assert (source.asked, await filled(redis)) == (2, b"one")
 
 
 async def test_a_filler_that_died_is_waited_for_briefly_and_then_one_fills_for_all_here(
@@ -324,3 +337,23 @@ async def test_a_damaged_key_costs_its_own_name_alone(cache: Cache, source: Sour
     await lua.invalidate(redis, [HALO])
     await read(cache, source)
     assert await filled(redis) == b"one"
+
+
+async def test_a_crowd_that_finds_nothing_takes_few_flights(
+    caches: list[Cache], source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caching, "FLIGHTS_MAX", 4)
+    first = await started(caches[0], source)
+    crowd = [asyncio.create_task(read(caches[i % 2], source)) for i in range(400)]
+    await becomes(lambda: caches[0].misses + caches[1].misses == 401)
+    source.may_answer.set()
+    assert set(await asyncio.gather(first, *crowd)) == {Cached(b"one", 0)}
+    assert source.asked == 1
+
+
+async def test_a_crowd_at_once_on_a_cold_cache_takes_few_flights(
+    caches: list[Cache], source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caching, "FLIGHTS_MAX", 4)
+    assert set(await asyncio.gather(*(read(caches[i % 2], source) for i in range(400)))) == {Cached(b"one", 0)}
+    assert source.asked == 1
