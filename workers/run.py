@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
 
@@ -49,24 +49,34 @@ async def run_worker(name: str, settings: Settings) -> None:
     identity = f"{socket.gethostname()}-{os.getpid()}"
     connections = SERVICE_CONNECTIONS * len(names)
     opened = _context(name, LANES_WORKER.query_file, settings, connections)
-    async with opened as (context, stop), asyncio.TaskGroup() as tasks:
-        for own in names:
-            tasks.create_task(serve(context, SERVICES[own], identity, stop))
-        if LANES_WORKER.group in names:
-            tasks.create_task(consume(context, LANES_WORKER, identity, stop))
+    services = [SERVICES[own] for own in names]
+    # Opened before anything runs, so that a setting with which a service cannot work is told at once, and alone.
+    with _opened_tools(services, settings) as tools:
+        async with opened as (context, stop), asyncio.TaskGroup() as tasks:
+            for service in services:
+                tasks.create_task(serve(context, service, tools[service.name], identity, stop))
+            if LANES_WORKER.group in names:
+                tasks.create_task(consume(context, LANES_WORKER, identity, stop))
 
 
-async def serve(context: Context, service: Service, identity: str, stop: asyncio.Event) -> None:
+@contextmanager
+def _opened_tools(services: list[Service], settings: Settings) -> Generator[dict[str, Any]]:
+    """What each of the services makes for itself at its start, by its name. Raises SettingsError."""
+    tools: dict[str, Any] = {}
+    with ExitStack() as opened:
+        for service in services:
+            tools[service.name] = service.open_tools(settings) if service.open_tools else None
+            if service.close_tools:
+                opened.callback(service.close_tools, tools[service.name])
+        yield tools
+
+
+async def serve(context: Context, service: Service, tools: Any, identity: str, stop: asyncio.Event) -> None:
     """Handle the commands of one service until `stop` is set and those in hand are finished."""
-    tools = service.open_tools(context.settings) if service.open_tools else None
     log = context.log.bind(worker=service.name)
     desk = Desk(context.settings, context.redis, context.pool, service.queries, log, tools)
     stream = Stream(context.redis, lua.commands_key(service.name), service.name, identity)
-    try:
-        await _keep_going(partial(bus.run, desk, service, stream, stop), log, stop)
-    finally:
-        if service.close_tools:
-            service.close_tools(tools)
+    await _keep_going(partial(bus.run, desk, service, stream, stop), log, stop)
 
 
 async def consume(context: Context, worker: Worker, identity: str, stop: asyncio.Event) -> None:

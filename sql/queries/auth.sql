@@ -17,7 +17,8 @@ UPDATE users SET balance = balance + $2 WHERE email = $1 RETURNING id, balance;
 
 -- name: add_user
 -- Makes an account; no row when the address has one. Waits for whoever makes one of that address just now.
--- $1 id text, $2 email text, $3 password hash text, $4 nickname text, $5 first name text, $6 last name text, $7 role text
+-- $1 id text, $2 email text, $3 password hash text, $4 nickname text, $5 first name text, $6 last name text
+-- $7 role text
 INSERT INTO users (id, email, password_hash, nickname, first_name, last_name, role)
 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (email) DO NOTHING
 RETURNING id, email, nickname, first_name, last_name, avatar, role;
@@ -52,7 +53,7 @@ FROM logins l JOIN users u ON u.id = l.user_id
 WHERE l.id = $1 AND l.user_id = $2 AND l.revoked_at IS NULL AND l.expires_at > now();
 
 -- name: forget_old_logins
--- Deletes logins that ended by themselves, with all tokens of theirs; one that comes after that is unknown, and refused.
+-- Deletes logins that ended by themselves, with all their tokens; one that comes after that is unknown, and refused.
 -- $1 how many at most bigint
 WITH old AS (SELECT id FROM logins WHERE expires_at < now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)
 DELETE FROM logins WHERE id IN (SELECT id FROM old);

@@ -1,9 +1,10 @@
 """A real SMTP server for the tests, which keeps what it is given, and says no when it was told to."""
 
 import email
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from email.message import Message
+from threading import Condition
 from typing import Any
 
 from aiosmtpd.controller import Controller
@@ -24,6 +25,7 @@ class Postbox:
         self.mails: list[Message] = []
         self.recipients: list[str] = []
         self.at_mail, self.at_rcpt, self.at_data = list(at_mail), list(at_rcpt), list(at_data)
+        self._came = Condition()
 
     async def handle_MAIL(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -48,13 +50,20 @@ class Postbox:
         if self.at_data:
             return self.at_data.pop(0)
         assert isinstance(envelope.content, bytes)
-        self.mails.append(email.message_from_bytes(envelope.content))
         self.recipients += envelope.rcpt_tos
+        with self._came:
+            self.mails.append(email.message_from_bytes(envelope.content))
+            self._came.notify_all()
         return "250 OK"
+
+    def took(self, count: int, within_s: float) -> bool:
+        """Wait until it has so many mails; whether it has. The server runs in a thread of its own."""
+        with self._came:
+            return self._came.wait_for(lambda: len(self.mails) >= count, within_s)
 
 
 @contextmanager
-def listening(postbox: Postbox, port: int, **more: Any) -> Iterator[None]:
+def listening(postbox: Postbox, port: int, **more: Any) -> Generator[None]:
     """An SMTP server inside the block."""
     controller = Controller(postbox, hostname="127.0.0.1", port=port, **more)
     controller.start()
