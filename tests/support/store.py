@@ -54,16 +54,6 @@ async def wishlist_of(desk: Desk, kind: str, owner: str) -> set[str]:
     return {row["game_id"] for row in rows}
 
 
-async def add_user(desk: Desk) -> str:
-    """Somebody who can log in; gives his id."""
-    user_id = new_id("user")
-    insertion = (
-        "INSERT INTO users (id, email, password_hash, nickname) VALUES ($1, $1 || '@example.org', 'none', 'Ann')"
-    )
-    await desk.pool.execute(insertion, user_id)
-    return user_id
-
-
 async def fill_cart(desk: Desk, kind: str, owner: str, lines: dict[str, int]) -> None:
     """Put games into a cart, whatever there is of them; they were added in this order."""
     for game_id, quantity in lines.items():

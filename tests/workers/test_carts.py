@@ -10,8 +10,9 @@ import pytest
 
 from contract.bus import BusReply
 from contract.settings import Settings
+from tests.support.buyers import add_buyer
 from tests.support.desk import command, handled, open_desk, serving
-from tests.support.store import add_game, add_user, cart_of, fill_cart, fill_wishlist, new_id, new_session, wishlist_of
+from tests.support.store import add_game, cart_of, fill_cart, fill_wishlist, new_id, new_session, wishlist_of
 from workers.carts import CART_GAMES_MAX, WISHLIST_GAMES_MAX
 from workers.migration import GUEST_DAYS, MIGRATION
 from workers.service import Desk
@@ -28,7 +29,7 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
 @pytest.fixture(params=["user", "session"])
 async def owner(desk: Desk, request: pytest.FixtureRequest) -> dict[str, str]:
     """Whoever has a cart: a user, or a guest."""
-    return {"user_id": await add_user(desk)} if request.param == "user" else {"session_id": new_session()}
+    return {"user_id": await add_buyer(desk)} if request.param == "user" else {"session_id": new_session()}
 
 
 def place(owner: dict[str, str]) -> tuple[str, str]:
@@ -69,13 +70,13 @@ async def test_what_is_added_is_there_and_adds_up(desk: Desk, owner: dict[str, s
 
 
 async def test_users_and_guests_of_one_id_are_two_owners(desk: Desk) -> None:
-    user, game = await add_user(desk), await add_game(desk)
+    user, game = await add_buyer(desk), await add_game(desk)
     await do(desk, "add_to_cart", {"session_id": user}, game)
     assert data(await do(desk, "read_cart", {"user_id": user}))["items"] == []
 
 
 async def test_a_user_has_a_cart_of_his_own_whatever_guest_session_comes_along(desk: Desk) -> None:
-    user, session, game = await add_user(desk), new_session(), await add_game(desk)
+    user, session, game = await add_buyer(desk), new_session(), await add_game(desk)
     await do(desk, "add_to_cart", {"user_id": user, "session_id": session}, game)
     assert (await cart_of(desk, "user", user), await cart_of(desk, "session", session)) == ({game: 1}, {})
 
@@ -225,7 +226,7 @@ async def test_a_cart_is_not_overfilled_by_what_is_added_at_once(desk: Desk, own
 
 
 async def test_what_guests_leave_behind_lapses_and_what_users_have_does_not(desk: Desk) -> None:
-    user, session, recent, game = await add_user(desk), new_session(), new_session(), new_id()
+    user, session, recent, game = await add_buyer(desk), new_session(), new_session(), new_id()
     for kind, owner in (("user", user), ("session", session), ("session", recent)):
         await fill_cart(desk, kind, owner, {game: 1})
         await fill_wishlist(desk, kind, owner, [game])

@@ -8,12 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from contract.bus import BusReply
 from contract.settings import Settings
+from tests.support.buyers import add_buyer
 from tests.support.desk import Ask, command, deliver, handled, open_desk, serving
 from tests.support.store import (
     add_game,
-    add_user,
     cart_of,
     fill_cart,
     fill_wishlist,
@@ -21,10 +20,12 @@ from tests.support.store import (
     new_session,
     wishlist_of,
 )
+from tests.support.waiting import becomes
 from workers.migration import MIGRATION, TOLD_MAX
 from workers.service import Desk
 
 AT_ONCE = 12
+WAITING = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ async def desk(settings: Settings) -> AsyncIterator[Desk]:
 
 @pytest.fixture
 async def user(desk: Desk) -> str:
-    return await add_user(desk)
+    return await add_buyer(desk)
 
 
 @pytest.fixture
@@ -222,7 +223,7 @@ async def test_many_logins_of_one_user_at_once_move_everything_once(desk: Desk, 
 async def test_of_many_users_with_one_session_the_first_gets_all_and_the_others_find_nothing(
     desk: Desk, session: str
 ) -> None:
-    users = [await add_user(desk) for _ in range(AT_ONCE)]
+    users = [await add_buyer(desk) for _ in range(AT_ONCE)]
     games = {await add_game(desk): 2 for _ in range(5)}
     await fill_cart(desk, "session", session, games)
     await fill_wishlist(desk, "session", session, list(games))
@@ -235,7 +236,7 @@ async def test_of_many_users_with_one_session_the_first_gets_all_and_the_others_
 
 
 async def test_what_is_added_while_carts_move_is_neither_lost_nor_doubled(desk: Desk) -> None:
-    users, sessions = [await add_user(desk) for _ in range(3)], [new_session() for _ in range(3)]
+    users, sessions = [await add_buyer(desk) for _ in range(3)], [new_session() for _ in range(3)]
     games = [await add_game(desk, stock=15) for _ in range(3)]
     owners = [{"user_id": user} for user in users] + [{"session_id": session} for session in sessions]
     adding = [
@@ -264,31 +265,19 @@ async def test_what_is_added_while_carts_move_is_neither_lost_nor_doubled(desk: 
     assert max(there.values()) > 15
 
 
-async def test_migrations_never_wait_in_a_circle_with_orders_of_the_same_games(desk: Desk, user: str) -> None:
-    games = sorted([await add_game(desk) for _ in range(4)])
-    sessions = [new_session() for _ in range(AT_ONCE)]
-    for session in sessions:
-        await fill_cart(desk, "session", session, dict.fromkeys(reversed(games), 1))
-        await fill_wishlist(desk, "session", session, games)
-
-    async def order() -> None:
-        async with desk.pool.acquire() as connection, connection.transaction():
-            await connection.execute("SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE", user)
-            await connection.execute("DELETE FROM carts WHERE owner_id = $1 AND game_id = ANY($2)", user, games)
-            locking = "SELECT FROM games WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"
-            await connection.execute(locking, games)
-            await connection.execute("UPDATE games SET stock = stock - 1 WHERE id = ANY($1)", games)
-
-    before = await deadlocks(desk)
-    async with serving(desk, MIGRATION, 2) as ask:
-        asking = (ask(command("migrate", user_id=user, session_id=session)) for session in sessions)
-        replies: list[BusReply | None] = await asyncio.gather(*asking, *(order() for _ in range(AT_ONCE)))
-    assert [reply.status for reply in replies if reply] == [200] * AT_ONCE
-    assert await deadlocks(desk) == before
-
-
-async def deadlocks(desk: Desk) -> int:
-    """Deadlocks that Postgres has resolved so far."""
-    async with desk.pool.acquire() as connection:
-        await connection.execute("SELECT pg_stat_clear_snapshot(), pg_stat_force_next_flush()")
-        return await connection.fetchval("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+async def test_a_migration_that_waits_for_an_order_of_the_user_holds_nothing_that_the_order_wants(
+    desk: Desk, user: str, session: str
+) -> None:
+    games = sorted([await add_game(desk) for _ in range(3)])
+    for kind, owner in (("session", session), ("user", user)):
+        await fill_cart(desk, kind, owner, dict.fromkeys(reversed(games), 1))
+    async with desk.pool.acquire() as order, order.transaction():
+        await order.execute("SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE", user)
+        await order.execute("DELETE FROM carts WHERE owner_id = $1 AND game_id = ANY($2)", user, games)
+        moving = asyncio.create_task(handled(desk, MIGRATION, "migrate", user_id=user, session_id=session))
+        await becomes(lambda: desk.pool.fetchval(WAITING), "the migration waits")
+        # Whatever it held of them, this would fail.
+        await order.execute("SELECT FROM games WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE NOWAIT", games)
+        await order.execute("UPDATE games SET stock = stock - 1 WHERE id = ANY($1)", games)
+    assert (await moving).status == 200
+    assert await cart_of(desk, "user", user) == dict.fromkeys(games, 1)
