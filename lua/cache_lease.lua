@@ -14,7 +14,7 @@
 --   4  lease_ms   milliseconds that a lease may be held
 --   5  fresh_ms   milliseconds that an answer is fresh
 --   6  names_max  names that a family may have
--- Returns four values: status, the lease in force or "", milliseconds since the answer was filled or -1, the answer or ""
+-- Returns four values: status, the lease in force or "", the answer's age in milliseconds or -1, the answer or ""
 --   1  FRESH    there is an answer, and nothing to do
 --   2  LEASED   the caller is to fill it
 --   3  FILLING  somebody else does

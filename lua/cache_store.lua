@@ -10,7 +10,7 @@
 --   3  kept_ms  milliseconds that the answer is kept
 --   4  value    the answer
 -- Returns 1 when it is kept, 0 when the lease is no longer the caller's
--- Why atomic: an invalidation deletes the lease with the answer, so what was asked before it can never be kept after it.
+-- Why atomic: an invalidation deletes the lease with the answer, so what was asked before it is never kept after it.
 
 -- @include cache_index
 
