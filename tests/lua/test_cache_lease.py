@@ -21,8 +21,12 @@ async def take(redis: lua.Client, lease: str, name: str = HALO, **limits: Any) -
     return await lua.lease_cached(redis, name, lease, **terms)
 
 
-async def test_leased_is_who_comes_first_and_filling_is_told_to_all_others(redis: lua.Client) -> None:
+async def test_leased_is_who_comes_first(redis: lua.Client) -> None:
     assert await take(redis, "first") == (LeaseStatus.LEASED, Found(None, -1, "first"))
+
+
+async def test_filling_is_told_to_all_others_with_the_lease_in_force(redis: lua.Client) -> None:
+    await take(redis, "first")
     assert await take(redis, "second") == (LeaseStatus.FILLING, Found(None, -1, "first"))
     assert await lua.read_cached(redis, HALO) == Found(None, -1, "first")
 
