@@ -164,7 +164,7 @@ async def logout(desk: Desk, command: BusCommand) -> Ending:
 
     async def work(connection: Connection) -> Replied:
         login_id = form.sid if is_command_id(form.sid) else ""
-        await logins.end(connection, desk, command.user_id if login_id else "", login_id, form.refresh_token)
+        await logins.end(connection, desk, command.user_id, login_id, form.refresh_token)
         return replied({"loggedOut": True})
 
     return await once(desk, command, work)

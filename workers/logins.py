@@ -85,11 +85,14 @@ async def renew(connection: Connection, desk: Desk, token: str) -> tuple[Any, To
 
 
 async def end(connection: Connection, desk: Desk, user_id: str, login_id: str, token: str) -> None:
-    """End the login of a refresh token, or a user's login by its id; where there is none, nothing happens."""
+    """End the login of a refresh token, and the login of a user that has this id; where there is none, nothing happens.
+
+    Both, because a browser may send a cookie that is older than its access token. Empty stands for none.
+    """
     raw = _parse(token)
     if raw:
         await connection.execute(desk.queries["end_login_of_token"], _digest(raw))
-    elif user_id:
+    if user_id and login_id:
         await connection.execute(desk.queries["end_login"], UUID(login_id), user_id)
 
 

@@ -1,6 +1,8 @@
 """Logins: one chain of refresh tokens each, and its end when a token is in two hands."""
 
 import asyncio
+import random
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -12,7 +14,7 @@ from contract.bus import BusReply
 from contract.settings import Settings
 from sql import load_queries
 from tests.support.desk import handled, open_desk, serving
-from tests.support.people import Answer, ask, opened, registered, sealed
+from tests.support.people import PASSWORD, Answer, ask, opened, registered, sealed
 from workers.auth import AUTH
 from workers.logins import REPEAT_WITHIN_S
 from workers.service import Desk
@@ -94,7 +96,7 @@ async def test_a_token_whose_successor_was_used_ends_the_login_however_soon_it_c
 async def test_an_end_for_reuse_leaves_other_logins_of_the_user_alone(desk: Desk) -> None:
     first = await registered(desk)
     email = first["user"]["email"]
-    other = (await ask(desk, "login", email=email, password="correct horse battery")).data
+    other = (await ask(desk, "login", email=email, password=PASSWORD)).data
     await renewed(desk, (await renewed(desk, first)).data)
     assert (await renewed(desk, first)).status == 401
     assert (await is_good(desk, first), await is_good(desk, other)) == (False, True)
@@ -125,6 +127,40 @@ async def test_of_a_chain_that_is_torn_at_by_many_at_most_one_token_stays_good(d
     for reply, (_, key) in zip(replies, pairs, strict=True):
         if reply.status == 200:
             assert (await renewed(desk, opened(reply, key).data)).status == 401
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+async def test_any_walk_along_a_chain_goes_as_the_rules_say(desk: Desk, seed: int) -> None:
+    dice = random.Random(seed)
+    first = await registered(desk)
+    chain, good, passed_s = [first["refreshToken"]], True, 0.0
+    seen: Counter[str] = Counter()
+    for _ in range(50):
+        if not good:
+            email = first["user"]["email"]
+            first = (await ask(desk, "login", email=email, password=PASSWORD)).data
+            chain, good = [first["refreshToken"]], True
+        if dice.random() < 0.3:
+            seconds = dice.choice([REPEAT_WITHIN_S / 3, REPEAT_WITHIN_S * 2])
+            await let_pass(desk, first, seconds)
+            passed_s += seconds
+        back = min(dice.choice([0, 0, 0, 1, 1, 2]), len(chain) - 1)
+        answer = await ask(desk, "refresh", refreshToken=chain[-1 - back])
+        if back == 0:
+            seen["next"] += 1
+            assert (answer.status, answer.data["refreshToken"] in chain) == (200, False)
+            chain.append(answer.data["refreshToken"])
+            passed_s = 0.0
+        elif back == 1 and passed_s < REPEAT_WITHIN_S:
+            seen["again"] += 1
+            assert (answer.status, answer.data["refreshToken"]) == (200, chain[-1])
+        else:
+            seen["ended"] += 1
+            assert (answer.status, answer.code) == (401, "INVALID_TOKEN")
+            good = False
+        assert (await is_good(desk, first), await unused(desk, first)) == (good, 1)
+    assert set(seen) == {"next", "again", "ended"}
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "A" * 43, "A" * 44, "=" * 43, "ä" * 43])
@@ -158,6 +194,14 @@ async def test_a_logout_by_access_token_ends_the_login_of_that_user_only(desk: D
         reply = await handled(desk, AUTH, "logout", own.body, user_id=user_id)
         assert (reply.status, await is_good(desk, first)) == (200, good)
     assert (await renewed(desk, first)).status == 401
+
+
+async def test_a_logout_by_both_tokens_ends_what_either_belongs_to(desk: Desk) -> None:
+    first, other = await registered(desk), await registered(desk)
+    for token, gone in (("A" * 43, (first,)), (other["refreshToken"], (first, other))):
+        own, _ = sealed(desk, "logout", {"sid": login_of(desk, first), "refreshToken": token})
+        assert (await handled(desk, AUTH, "logout", own.body, user_id=first["user"]["id"])).status == 200
+        assert [await is_good(desk, data) for data in gone] == [False] * len(gone)
 
 
 async def test_a_logout_of_nobody_is_no_error(desk: Desk) -> None:
