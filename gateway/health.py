@@ -4,7 +4,9 @@ import asyncio
 from typing import Any, cast
 
 import lua
+from contract.bus import SERVICES
 from contract.errors import NotReady
+from gateway.bus_metrics import deferred_families, queue_families
 from gateway.gate import Call
 from gateway.meters import all_tallies, own_tally
 from gateway.metrics import CONTENT_TYPE, lane_families, process_families, render
@@ -35,22 +37,25 @@ async def readyz(call: Call) -> Reply:
 
 
 async def metrics(call: Call) -> Reply:
-    """GET /metrics: the counts of all gateway processes on this port, and the figures of all lanes.
+    """GET /metrics: the counts of all gateway processes on this port, the figures of all lanes, and of the bus.
 
     While Redis is away: this process's counts alone, which are still worth reading; /readyz tells the rest.
     """
     gate = call.gate
-    tallies, of_lane = [own_tally(gate)], ()
+    tallies, of_all = [own_tally(gate)], list[Any]()
     try:
         tallies = await all_tallies(gate)
         with as_not_ready():
             every = [lane.admission.keys for lane in gate.lanes.all]
             figures = lua.sum_figures([await lua.read_figures(gate.redis, keys) for keys in every])
             proofs = [await lua.read_proof(gate.redis, keys) for keys in every]
-        of_lane = lane_families(figures, proofs)
+            queues = await lua.read_queues(gate.redis, SERVICES)
+            handled, deferred = await lua.read_handled(gate.redis), await lua.read_deferred(gate.redis)
+        of_all = [*lane_families(figures, proofs), *queue_families(queues, handled)]
+        of_all += deferred_families(deferred, SERVICES)
     except NotReady:
         pass
-    body = render([*process_families(tallies), *of_lane])
+    body = render([*process_families(tallies), *of_all])
     return Reply(200, (("content-type", CONTENT_TYPE), NO_STORE), body)
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 import lua
 from contract.errors import NotReady
+from gateway.bus_metrics import BusTally
 from gateway.gate import Gate
 from gateway.metrics import Tally
 from gateway.redis_faults import as_not_ready
@@ -21,7 +22,10 @@ _decoder = msgspec.json.Decoder(Tally)
 
 def own_tally(gate: Gate) -> Tally:
     """What this process has counted."""
-    return gate.meter.tally(str(os.getpid()), gate.events.watchers)
+    cache, replies = gate.cache, gate.replies
+    reads = {"fresh": cache.hits, "old": cache.stale, "nothing": cache.misses}
+    bus = BusTally(replies.awaited, replies.refused, reads, cache.fills)
+    return gate.meter.tally(str(os.getpid()), gate.events.watchers, bus)
 
 
 async def publish_forever(gate: Gate) -> None:

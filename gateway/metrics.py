@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
 import lua
+from gateway.bus_metrics import BusTally, tally_families
 
 BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -46,13 +47,13 @@ class Meter:
         of_route.buckets[bisect_left(BUCKETS_S, seconds)] += 1
         of_route.seconds += seconds
 
-    def tally(self, process: str, watchers: int) -> "Tally":
+    def tally(self, process: str, watchers: int, bus: BusTally) -> "Tally":
         """All counts as they are now; `process` tells gateway processes on one port apart."""
         routes = self._routes.items()
         requests = [(route, status, count) for route, of in routes for status, count in of.statuses.items()]
         seconds = {route: of.buckets for route, of in routes}
         sums = {route: of.seconds for route, of in routes}
-        return Tally(process, time.time(), requests, seconds, sums, watchers)
+        return Tally(process, time.time(), requests, seconds, sums, watchers, bus)
 
 
 class Tally(msgspec.Struct):
@@ -65,6 +66,7 @@ class Tally(msgspec.Struct):
     seconds: dict[str, list[int]]
     sums: dict[str, float]
     watchers: int
+    bus: BusTally = BusTally()
 
 
 def process_families(tallies: list[Tally]) -> Iterable[Any]:
@@ -82,7 +84,8 @@ def process_families(tallies: list[Tally]) -> Iterable[Any]:
         for route, counts in tally.seconds.items():
             seconds.add_metric([route, tally.process], _cumulated(counts), tally.sums[route])
         watching.add_metric([tally.process], tally.watchers)
-    return [requests, seconds, watching]
+    of_bus = tally_families({tally.process: tally.bus for tally in tallies})
+    return [requests, seconds, watching, *of_bus]
 
 
 def _cumulated(counts: list[int]) -> list[tuple[str, float]]:

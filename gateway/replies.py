@@ -8,7 +8,7 @@ import contextlib
 import secrets
 import time
 from collections import Counter
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 from redis.exceptions import RedisError
@@ -41,6 +41,7 @@ class Replies:
         self._stream = lua.REPLIES_PREFIX + secrets.token_hex(8)
         self._awaited: dict[str, asyncio.Future[BusReply]] = {}
         self._of_worker: Counter[str] = Counter()
+        self._refused: Counter[tuple[str, str]] = Counter()
         self._reading: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -48,7 +49,7 @@ class Replies:
         """Hand a command over that nobody waits for. Raises Overloaded, or NotReady when Redis is away."""
         with as_not_ready():
             if not await lua.submit(self._redis, worker, msgspec.json.encode(command), self._waiting_max):
-                raise Overloaded
+                self._refuse(worker, "waiting")
 
     async def ask(self, worker: str, command: BusCommand, wait_s: float) -> BusReply | None:
         """Hand a command over and wait for its reply; None when it has not come in time, and will be kept.
@@ -56,7 +57,7 @@ class Replies:
         Raises Overloaded when too many wait for this worker, NotReady when Redis is away.
         """
         if self._of_worker[worker] >= AWAITED_MAX:
-            raise Overloaded
+            self._refuse(worker, "awaited")
         if self._reading is None:
             self._reading = asyncio.create_task(self._read())
         deadline_ms = int((time.time() + max(COMMAND_WITHIN_S, wait_s)) * 1000)
@@ -78,6 +79,16 @@ class Replies:
         with as_not_ready():
             return await find_reply(self._redis, lua.reply_key(command_id))
 
+    @property
+    def awaited(self) -> dict[str, int]:
+        """How many commands are awaited now, by worker."""
+        return dict(self._of_worker)
+
+    @property
+    def refused(self) -> list[tuple[str, str, int]]:
+        """How many commands were refused so far, by worker and limit: too many "awaited" here, or "waiting" there."""
+        return [(worker, limit, count) for (worker, limit), count in self._refused.items()]
+
     async def close(self) -> None:
         """Stop reading replies."""
         # The library may take the cancellation for an interruption: then this ends the reading.
@@ -87,6 +98,10 @@ class Replies:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._reading
         await self._redis.aclose()
+
+    def _refuse(self, worker: str, limit: str) -> NoReturn:
+        self._refused[worker, limit] += 1
+        raise Overloaded
 
     async def _read(self) -> None:
         last = "0-0"

@@ -1,14 +1,18 @@
-"""Handing commands to workers, for the first time or again, and the counts of what became of them."""
+"""Handing commands to workers, for the first time or again; how many wait, and the counts of what became of them."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import msgspec
 
-from lua.keys import HANDLED, commands_key, dead_commands_key
+from lua.keys import DEFERRED, HANDLED, commands_key, dead_commands_key
+from lua.sales import now_ms
 from lua.scripts import Client, call
 
 SUBMIT_KEYS = ("commands",)
 REPLAY_COMMAND_KEYS = ("commands", "dead_commands")
+DEFERRED_TTL_S = 60
+"""How long it is believed what waits in the outbox, when nobody looks any more."""
 
 
 async def submit(client: Client, worker: str, command: bytes, waiting_max: int) -> bool:
@@ -51,3 +55,38 @@ async def read_handled(client: Client) -> list[Handled]:
         seconds = int(found.get(field + b"/us", b"0")) / 1e6
         handled.append(Handled(worker, kind, status, int(count), seconds))
     return handled
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """The commands of one worker: those that are not settled, the age of the oldest of them in seconds (0 where there
+    is none), and those that it could not handle."""
+
+    worker: str
+    waiting: int
+    oldest_s: float
+    dead: int
+
+
+async def read_queues(client: Client, workers: Sequence[str]) -> list[Queue]:
+    """The queues of these workers, in their order."""
+    now = await now_ms(client)
+    async with cast(Any, client).pipeline(transaction=False) as pipe:
+        for worker in workers:
+            pipe.xlen(commands_key(worker)).xrange(commands_key(worker), count=1).xlen(dead_commands_key(worker))
+        found: list[Any] = await pipe.execute()
+    queues: list[Queue] = []
+    for number, worker in enumerate(workers):
+        waiting, oldest, dead = found[3 * number : 3 * number + 3]
+        since_ms = int(oldest[0][0].split(b"-")[0]) if oldest else now
+        queues.append(Queue(worker, waiting, max(0, now - since_ms) / 1000, dead))
+    return queues
+
+
+async def publish_deferred(client: Client, deferred: bytes) -> None:
+    """Keep what waits in the outbox for whoever reads the metrics; it lapses when nobody renews it."""
+    await cast(Any, client).set(DEFERRED, deferred, ex=DEFERRED_TTL_S)
+
+
+async def read_deferred(client: Client) -> bytes | None:
+    """What waits in the outbox, as JSON; None when nobody has looked lately."""
+    return await cast(Any, client).get(DEFERRED)

@@ -25,6 +25,7 @@
     fluxgate:{cache:F}:names  zset    names of the family's answers by when they lapse, for invalidation by pattern
     fluxgate:{throttle}:<digest>  hash    token bucket of an account or an address that tries to log in
     fluxgate:handled          hash    worker/kind/status -> commands and their microseconds
+    fluxgate:deferred         string  what waits in the outbox of Postgres, by worker, as JSON
     fluxgate:secret           string  keys the digest of idempotency keys, so that order ids cannot be guessed
 
 No text of a user is ever part of a key: products, clients and idempotency keys enter as digests.
@@ -38,6 +39,7 @@ METERS = "fluxgate:meters"
 ANSWERS_PREFIX = "fluxgate:answers:"
 REPLIES_PREFIX = "fluxgate:replies:"
 HANDLED = "fluxgate:handled"
+DEFERRED = "fluxgate:deferred"
 GROUP_OF_ORDERS = "orders"
 CACHE_FAMILIES = ("catalog", "g2a", "game", "home", "order", "session", "user")
 """What a name of a cached answer may begin with: another one would be a slip, and no pattern would find it."""

@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import msgspec
 from redis.exceptions import RedisError
 
 import lua
@@ -38,12 +39,14 @@ CLOSED_WITHIN_S = 2.0
 
 
 class Waiting(NamedTuple):
-    """The rows of one worker: how many are due, how many are due later, and how late the oldest is, in seconds."""
+    """The rows of one worker: how many are due, how many are due later, how late the oldest is, in seconds, and how
+    many have been tried before and wait for another attempt."""
 
     worker: str
     due: int
     later: int
     late_s: float
+    again: int
 
 
 class Page(NamedTuple):
@@ -62,6 +65,12 @@ async def run(context: Context, stop: asyncio.Event) -> None:
 async def read_waiting(pool: Pool) -> list[Waiting]:
     """What waits, by worker."""
     return [Waiting(*row) for row in await pool.fetch(load_queries("outbox")["read_waiting"])]
+
+
+async def publish_waiting(context: Context) -> None:
+    """Tell in Redis what waits for the workers that there are; the metrics have it from there."""
+    rows = [row._asdict() for row in await read_waiting(context.pool) if row.worker in SERVICES]
+    await lua.publish_deferred(context.redis, msgspec.json.encode(rows))
 
 
 async def tell_unknown(context: Context) -> None:

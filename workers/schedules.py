@@ -15,7 +15,7 @@ from contract.bus import FIELD, SERVICES, decode_command
 from contract.transport import Stream
 from sql import load_queries
 from workers.migration import DAY_S, GUEST_DAYS
-from workers.outbox import tell_unknown
+from workers.outbox import publish_waiting, tell_unknown
 from workers.scheduler import Schedule
 from workers.worker import Context
 
@@ -60,6 +60,7 @@ async def forget_guests(context: Context) -> None:
 
 
 SCHEDULES = (
+    Schedule("publish_waiting", publish_waiting, every_s=10),
     Schedule("tell_unknown", tell_unknown, every_s=60),
     Schedule("forget_guests", forget_guests, cron="11 * * * *"),
     Schedule("forget_logins", forget_logins, cron="23 * * * *"),

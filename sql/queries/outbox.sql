@@ -19,9 +19,11 @@ FROM unnest($1::text[]) AS w (worker)
 CROSS JOIN LATERAL (SELECT due_at FROM outbox WHERE outbox.worker = w.worker ORDER BY due_at LIMIT 1) AS o;
 
 -- name: read_waiting
--- What waits for each worker: commands that are due, those that are due later, and seconds that the oldest is late.
+-- What waits for each worker: commands that are due, those that are due later, seconds that the oldest is late, and
+-- commands that have been tried before: only these have the field, and an operator's slip in a row must not end the look.
 SELECT worker,
     count(*) FILTER (WHERE due_at <= now()) AS due,
     count(*) FILTER (WHERE due_at > now()) AS later,
-    greatest(0, extract(epoch FROM now() - min(due_at)))::double precision AS late_s
+    greatest(0, extract(epoch FROM now() - min(due_at)))::double precision AS late_s,
+    count(*) FILTER (WHERE position('"attempt":'::bytea IN command) > 0) AS again
 FROM outbox GROUP BY worker ORDER BY worker;

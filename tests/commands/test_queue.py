@@ -93,8 +93,8 @@ async def test_the_outbox_is_counted_by_worker(
     await leave(outbox, "stranger", after_s=60)
     g2a, stranger = (await shown(settings, capsys))["outbox"]
     assert 7200 <= g2a.pop("late_s") < 7260
-    assert g2a == {"worker": "g2a", "due": 1, "later": 1}
-    assert stranger == {"worker": "stranger", "due": 0, "later": 1, "late_s": 0}
+    assert g2a == {"worker": "g2a", "due": 1, "later": 1, "again": 0}
+    assert stranger == {"worker": "stranger", "due": 0, "later": 1, "late_s": 0, "again": 0}
     await command(settings, as_json=False)
     table = capsys.readouterr().out
     assert "stranger (no such worker)" in table

@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any, cast
 
+import msgspec
 import pytest
 from redis.exceptions import ResponseError
 
 import lua
+from contract.bus import BusCommand, new_command_id
 from contract.settings import Settings
 from sql import load_queries
 from tests.support.waiting import (
@@ -24,6 +26,7 @@ from tests.support.waiting import (
     with_settings,
 )
 from workers import outbox
+from workers.once import tell
 from workers.outbox import FALLBACK_S, FULL_PAUSE_S, LOCKED_PAUSE_S, PAGE_ROWS, Page, send_due, send_page
 from workers.worker import Context
 
@@ -191,6 +194,23 @@ async def test_what_waits_is_counted_by_worker(context: Context) -> None:
     await leave(context.pool, "g2a", after_s=60)
     await leave(context.pool, "auth", after_s=60)
     auth, g2a = await outbox.read_waiting(context.pool)
-    assert auth == ("auth", 0, 1, 0.0)
+    assert auth == ("auth", 0, 1, 0.0, 0)
     assert g2a[:3] == ("g2a", 2, 1)
     assert 30 <= g2a.late_s < 60
+
+
+async def test_what_was_tried_before_and_waits_for_another_attempt_is_counted(context: Context) -> None:
+    for attempt in (1, 2, 7):
+        own = BusCommand(id=new_command_id(), kind="mail", attempt=attempt)
+        async with context.pool.acquire() as connection:
+            await tell(connection, "auth", own, after_s=60)
+    assert await outbox.read_waiting(context.pool) == [("auth", 0, 3, 0.0, 2)]
+
+
+async def test_what_waits_is_told_in_redis_for_the_workers_that_there_are(context: Context) -> None:
+    for worker in ("g2a", "stranger"):
+        await leave(context.pool, worker, after_s=60)
+    await outbox.publish_waiting(context)
+    told = msgspec.json.decode(await lua.read_deferred(context.redis) or b"")
+    assert told == [{"worker": "g2a", "due": 0, "later": 1, "late_s": 0, "again": 0}]
+    assert 0 < await cast(Any, context.redis).ttl("fluxgate:deferred") <= 60
