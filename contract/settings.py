@@ -93,7 +93,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # Only workers need it. Empty: made once, and kept in the data directory (development only).
     auth_seed: str = ""
     # The public half of those keys, as `fluxgate user keys` prints it; it is what a gateway needs. Empty: derived from
-    # the seed.
+    # the seed (development only).
     auth_public: str = ""
     # How long an access token is good for. It is short, because nothing takes it back.
     access_token_ttl_s: Annotated[int, Meta(ge=30, le=86_400)] = 900
