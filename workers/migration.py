@@ -1,6 +1,6 @@
 """Moves what a guest has gathered to the user that he logs in as.
 
-Consumes  migrate, migrate_cart, migrate_wishlist and forget_guests; and what `workers/carts.py` handles
+Consumes  migrate, migrate_cart and migrate_wishlist; and what `workers/carts.py` handles
 Calls     nothing
 Writes    carts, wishlists
 Emits     a reply to each: what was moved, merged, capped, skipped, and what can no longer be had and why
@@ -33,8 +33,6 @@ from workers.service import Desk, Ending, Handler, Refuse, Replied, Service, rep
 GUEST_DAYS = 30
 """How long a guest's rows are kept that nobody changes; the cookie of his session lasts no longer."""
 DAY_S = 86_400.0
-FORGET_ROWS_MAX = 5_000
-"""Rows of one transaction; the rest goes the next time."""
 TOLD_MAX = 5
 """Games that a refusal names."""
 
@@ -151,12 +149,6 @@ async def migrate_wishlist(desk: Desk, command: BusCommand) -> Ending:
     return await once(desk, command, work)
 
 
-async def forget_guests(desk: Desk, command: BusCommand) -> Ending:
-    """Delete what guests have left behind; told by the schedule, and safe to repeat."""
-    gone = await desk.pool.fetchval(desk.queries["forget_guests"], GUEST_DAYS * DAY_S, FORGET_ROWS_MAX)
-    return replied({"forgotten": gone})
-
-
 class _Move(NamedTuple):
     """A migration that has begun: both owners are locked until the transaction ends."""
 
@@ -242,6 +234,5 @@ HANDLERS: dict[str, Handler] = {
     "migrate": migrate,
     "migrate_cart": migrate_cart,
     "migrate_wishlist": migrate_wishlist,
-    "forget_guests": forget_guests,
 }
 MIGRATION = Service("migration", HANDLERS)

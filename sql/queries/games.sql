@@ -1,5 +1,5 @@
--- Queries of the catalogue, in alphabetical order. A search is: $1 words as a tsquery, $2 genre, $3 platform, $4 whether
--- in stock; null wants any.
+-- Queries of the catalogue, in alphabetical order. A search is words as a tsquery, a genre, a platform, and whether in
+-- stock; null wants any.
 
 -- name: bestsellers
 -- The games that sell best.
