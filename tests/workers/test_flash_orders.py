@@ -89,6 +89,8 @@ async def shop(settings: Settings, workshop: Workshop) -> AsyncIterator[Shop]:
         await lane.open(game, UNITS)
         await workshop.work()
         yield Shop(desk, workshop, lane, game, buyer)
+        await workshop.work()
+        assert [book.fault for book in await workshop.books() if book.fault] == []
 
 
 async def test_an_order_is_paid_at_the_price_of_its_game_and_the_stock_is_not_touched(shop: Shop) -> None:
