@@ -36,6 +36,14 @@ DEFAULTS: dict[str, Any] = {
     "lease_s": 5.0,
     "reaper_every_s": 5.0,
     "admin_key": "",
+    "order_auth": "off",
+    "auth_seed": "",
+    "auth_public": "",
+    "access_token_ttl_s": 900,
+    "refresh_token_ttl_s": 2_592_000,
+    "web_origins": "",
+    "smtp_url": "",
+    "mail_from": "shop@localhost",
     "log_level": "info",
 }
 KEY = "0123456789abcdef"
