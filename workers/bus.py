@@ -30,6 +30,7 @@ from contract.transport import Delivery, Settled, Stream, bury, settle
 from sql import load_queries
 from workers.consumer import Reader, until_it_works
 from workers.faults import is_transient
+from workers.once import already_done
 from workers.service import Desk, Ending, Later, Never, Refuse, Replied, Service
 
 AT_ONCE_MAX = 16
@@ -116,7 +117,9 @@ async def _ending(
     if deliveries > DELIVERIES_MAX:
         return Never(f"delivered {deliveries} times without being settled")
     if command.deadline_ms and time.time() * 1000 > command.deadline_ms:
-        return Replied(503, problem=_EXPIRED)
+        # It may have been done in time, by a worker that died before it could say so, or forget what is stale now.
+        done = await until_it_works(lambda: already_done(desk, command), desk, stop)
+        return done or Replied(503, problem=_EXPIRED)
 
     async def work() -> Ending:
         async with asyncio.timeout(HANDLE_WITHIN_S):
@@ -161,7 +164,9 @@ async def _settle(desk: Desk, task: _Task, ending: Ending) -> str:
     match ending:
         case Replied():
             if ending.stale:
-                await lua.invalidate(desk.redis, ending.stale)
+                invalidated = await lua.invalidate(desk.redis, ending.stale)
+                if invalidated.faults:
+                    desk.log.error("caches are not forgotten", faults=invalidated.faults)
             reply = BusReply(command.id, ending.status, ending.data, ending.problem)
             await settle(desk.redis, task.place, encode(reply))
             return str(ending.status)

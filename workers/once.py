@@ -1,6 +1,7 @@
 """Runs what a command changes exactly once, however often the command is delivered."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -22,13 +23,22 @@ async def once(desk: Desk, command: BusCommand, work: Work) -> Replied:
     own = UUID(command.id)
     async with desk.pool.acquire() as connection, connection.transaction():
         if not await connection.fetchval(queries["begin_command"], own):
-            row = await connection.fetchrow(queries["find_reply"], own)
-            reply = decode_reply(row["reply"])
-            return Replied(reply.status, reply.data, reply.problem, tuple(row["stale"]))
+            return _kept(await connection.fetchrow(queries["find_reply"], own))
         done = await work(connection)
         reply = BusReply(command.id, done.status, done.data, done.problem)
         await connection.execute(queries["keep_reply"], own, encode(reply), list(done.stale))
         return done
+
+
+async def already_done(desk: Desk, command: BusCommand) -> Replied | None:
+    """What a command replied that was handled before; None where it was not."""
+    row = await desk.pool.fetchrow(load_queries("bus")["find_reply"], UUID(command.id))
+    return _kept(row) if row else None
+
+
+def _kept(row: Mapping[str, Any]) -> Replied:
+    reply = decode_reply(row["reply"])
+    return Replied(reply.status, reply.data, reply.problem, tuple(row["stale"]))
 
 
 async def tell(connection: Connection, worker: str, command: BusCommand, *, after_s: float = 0.0) -> None:

@@ -13,6 +13,7 @@ import lua
 from contract.bus import BusCommand, decode_command
 from contract.settings import Settings
 from contract.transport import Stream
+from lua.keys import cache_key
 from tests.support.desk import command, deliver, handled, open_desk, read, serving
 from workers import bus
 from workers.once import once, tell
@@ -129,6 +130,14 @@ async def test_a_command_past_its_deadline_is_answered_and_not_run(desk: Desk) -
     assert reply.problem is not None
     assert reply.problem.code == "EXPIRED"
     assert await outbox(desk) == []
+
+
+async def test_a_command_that_was_done_in_time_is_told_so_after_its_deadline(desk: Desk) -> None:
+    own = command("add", {"amount": 1})
+    first = await deliver(desk, SERVICE, own)
+    await desk.redis.hset(cache_key("game:1"), "value", "old")
+    assert await deliver(desk, SERVICE, msgspec.structs.replace(own, deadline_ms=1)) == first
+    assert not await desk.redis.exists(cache_key("game:1"))
 
 
 async def test_a_command_that_is_delivered_twice_changes_once_and_replies_the_same(desk: Desk) -> None:
