@@ -12,7 +12,9 @@ from contract.settings import Settings
 from fluxgate.cli import app
 from fluxgate.explain import explain
 from fluxgate.status import format_status
+from fluxgate.up import WORKERS
 from lua import Figures
+from workers.run import SERVICES, load_service
 
 COMMANDS = ["up", "gateway", "worker", "reaper", "waiting-room", "schema", "reconcile", "doctor", "version"]
 DEAD_COMMANDS = ["list", "show", "replay", "drop"]
@@ -84,3 +86,12 @@ def test_the_status_line_survives_a_redis_that_began_anew() -> None:
 def test_many_sales_are_summed_up() -> None:
     many = figures()._replace(sales=[(f"shoe-{i}", 5, 10) for i in range(3)])
     assert format_status(many, many, 0.5).startswith("stock 15 of 30 in 3 sales")
+
+
+def test_up_starts_every_worker_that_there_is() -> None:
+    assert set(WORKERS) == set(SERVICES)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_worker_is_the_service_of_its_name(name: str) -> None:
+    assert load_service(name).name == name
