@@ -84,6 +84,8 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path, field: str) 
         "data_dir": "elsewhere",
         "log_level": "debug",
         "admin_key": KEY,
+        "order_auth": "required",
+        "refresh_token_ttl_s": "3600",
     }.get(field, "33" if not isinstance(DEFAULTS[field], str) else "some text")
     settings = read(tmp_path, **{"admin_key": KEY, field: given})
     assert str(getattr(settings, field)) in (given, "33.0")
