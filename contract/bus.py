@@ -7,7 +7,6 @@ kept under the id of the command, and told to the gateway process that asked. Ru
 import re
 import secrets
 import time
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -89,8 +88,3 @@ def new_command_id() -> str:
 def is_command_id(text: str) -> bool:
     """Whether a text has the form of a command's id."""
     return _ID.fullmatch(text) is not None
-
-
-def money(amount: Decimal) -> Decimal:
-    """An amount with exactly two decimals; raises decimal.InvalidOperation where that would lose digits."""
-    return amount.quantize(Decimal("0.01"))
