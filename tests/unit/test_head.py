@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.messages import KEY_LENGTH_MAX
-from gateway.head import MISSING_KEY, URL_LENGTH_MAX, idempotency_key, listed, request_id, unsound
+from gateway.head import MISSING_KEY, URL_LENGTH_MAX, idempotency_key, listed, request_id, trace_of, unsound
 from gateway.replying import Refused, Reply
 from tests.support.scopes import scope_of
 
@@ -133,3 +133,46 @@ def test_a_url_is_refused_beyond_its_limit() -> None:
     assert unsound(most, most.headers) is None
     most.query_string += "b"
     assert status_of(unsound(most, most.headers)) == 414
+
+
+TRACE, STEP = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+def trace(*headers: tuple[str, str]) -> list[str]:
+    """What a request with these headers is traced as: version, trace, step, flags."""
+    return trace_of(scope_of(*headers).headers).split("-")
+
+
+@pytest.mark.parametrize("flags", ["00", "01", "ff"])
+def test_a_request_goes_on_in_its_trace_with_a_step_of_ours(flags: str) -> None:
+    version, same, step, kept = trace(("traceparent", f"00-{TRACE}-{STEP}-{flags}"))
+    assert (version, same, kept) == ("00", TRACE, flags)
+    assert step != STEP
+    assert step != trace(("traceparent", f"00-{TRACE}-{STEP}-{flags}"))[2]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "nonsense",
+        f"00-{TRACE}-{STEP}",
+        f"00-{TRACE}-{STEP}-01-more",
+        f"01-{TRACE}-{STEP}-01",
+        f"00-{TRACE.upper()}-{STEP}-01",
+        f"00-{'0' * 32}-{STEP}-01",
+        f"00-{TRACE}-{'0' * 16}-01",
+        f"00-{TRACE}-{STEP}-1",
+        f" 00-{TRACE}-{STEP}-01\n",
+    ],
+)
+def test_a_trace_that_is_none_gives_way_to_a_new_one(given: str) -> None:
+    first, second = (trace(("traceparent", given)) for _ in range(2))
+    assert [len(part) for part in first] == [2, 32, 16, 2]
+    assert (first[0], first[3]) == ("00", "00")
+    assert TRACE not in (first[1], second[1])
+    assert first[1] != second[1]
+
+
+def test_without_a_trace_a_request_begins_one() -> None:
+    assert trace()[1] != trace()[1]
