@@ -6,15 +6,21 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
+import msgspec
 import pytest
 import pytest_asyncio
 
+import lua
 from bench.children import ROOT
 from chaos import victims
 from chaos.faults.signals import still
 from chaos.house import KEYS, House, embedded, redis_of
 from chaos.sale import Sale, eventually
+from contract.bus import BusCommand, new_command_id
 from contract.settings import child_environ
+from fluxgate.embedded import resolve
+from sql import load_queries
 from tests.support.http import get, init, order
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.asyncio(loop_scope="module")]
@@ -42,9 +48,10 @@ async def run(house: House, *command: str) -> tuple[int, str]:
 
 
 async def figures(house: House) -> dict[str, float]:
-    """The metrics without labels, by name."""
+    """The metrics by name, with their labels as they stand there."""
     text = (await get(house.port, "/metrics")).body.decode()
-    return {name: float(value) for name, value in re.findall(r"^(fluxgate_\w+) (\S+)$", text, re.MULTILINE)}
+    found = re.findall(r"^(fluxgate_\w+(?:\{[^}]*\})?) (\S+)$", text, re.MULTILINE)
+    return {name: float(value) for name, value in found}
 
 
 async def alarm(house: House, name: str, *, is_raised: bool, limit: float = 0.0) -> None:
@@ -177,6 +184,56 @@ async def test_books_unbalanced(house: House) -> None:
     await alarm(house, "fluxgate_reconcile_lost_units", is_raised=True)
     code, said = await run(house, "reconcile")
     assert (code, "trimmed" in said) == (1, True)
+
+
+async def test_dead_commands(house: House) -> None:
+    command = BusCommand(id=new_command_id(), kind="of a later version", deadline_ms=1)
+    async with redis_of(house) as redis:
+        assert await lua.submit(redis, "auth", msgspec.json.encode(command), 10)
+        assert await lua.submit(redis, "auth", b"no command", 10)
+    await alarm(house, 'fluxgate_commands_dead{worker="auth"}', is_raised=True, limit=1)
+    said = (await run(house, "dead", "list", "--queue", "auth", "--json"))[1]
+    meant, nonsense = re.findall(r'"id": "(\d+-\d+)"', said)
+    code, told = await run(house, "dead", "drop", meant, nonsense)
+    assert (code, f"dead replay {meant} --queue auth" in told) == (1, True)
+    assert (await run(house, "dead", "replay", meant, "--queue", "auth"))[0] == 0
+    # This version knows the kind no better: it comes back.
+    await alarm(house, 'fluxgate_commands_dead{worker="auth"}', is_raised=True)
+    (again,) = re.findall(r'"id": "(\d+-\d+)"', (await run(house, "dead", "list", "--queue", "auth", "--json"))[1])
+    assert (await run(house, "dead", "drop", again, "--force"))[0] == 0
+    await alarm(house, 'fluxgate_commands_dead{worker="auth"}', is_raised=False)
+
+
+async def test_commands_wait(house: House) -> None:
+    worker = house.system.child("fluxgate worker auth")
+    assert worker
+    with still([worker]):
+        command = BusCommand(id=new_command_id(), kind="of a later version")
+        async with redis_of(house) as redis:
+            assert await lua.submit(redis, "auth", msgspec.json.encode(command), 10)
+        await alarm(house, 'fluxgate_commands_oldest_seconds{worker="auth"}', is_raised=True, limit=1)
+        assert '"name": "auth"' in (await run(house, "queue", "--json"))[1]
+        worker.kill()
+    await alarm(house, 'fluxgate_commands_oldest_seconds{worker="auth"}', is_raised=False)
+    letter = re.findall(r'"id": "(\d+-\d+)"', (await run(house, "dead", "list", "--queue", "auth", "--json"))[1])
+    assert (await run(house, "dead", "drop", *letter, "--force"))[0] == 0
+
+
+async def test_outbox_grows(house: House) -> None:
+    with still(victims.reaper(house.system)):
+        connection = await asyncpg.connect(resolve(house.settings).postgres_at)
+        try:
+            command = BusCommand(id=new_command_id(), kind="mail", attempt=2)
+            row = (command.id, "goated", msgspec.json.encode(command), -60.0)
+            await connection.execute(load_queries("bus")["leave_command"], *row)
+        finally:
+            await connection.close()
+        assert '"late_s": 6' in (await run(house, "queue", "--json"))[1]
+        for reaper in victims.reaper(house.system):
+            reaper.kill()
+    await alarm(house, 'fluxgate_commands_waiting{worker="goated"}', is_raised=True)
+    async with redis_of(house) as redis:
+        await redis.delete(lua.commands_key("goated"))
 
 
 @pytest.mark.parametrize("name", re.findall(r"alert: (\w+)", (ROOT / "docs" / "alerts.yml").read_text()))
