@@ -59,10 +59,11 @@ def with_body(**others: Part) -> Part:
     return {status: ref("responses", name) for status, name in refs.items()} | others
 
 
-def route(name: str, summary: str, responses: Part, *parameters: str, **more: Any) -> Part:
+def route(name: str, summary: str, responses: Part, *parameters: str, family: str = "Sale", **more: Any) -> Part:
     """One route; `parameters` are names of components."""
     given = [ref("parameters", parameter) for parameter in (*parameters, "RequestId")]
-    return {"operationId": name, "summary": summary, "parameters": given, **more, "responses": responses}
+    head = {"operationId": name, "summary": summary, "tags": [family]}
+    return {**head, "parameters": given, **more, "responses": responses}
 
 
 def body(schema: str, example: Part) -> Part:
@@ -85,7 +86,7 @@ def _named(headers: tuple[str, ...]) -> Part:
     return {name: ref("headers", name) for name in (*headers, "X-Request-Id")}
 
 
-_TEXT: Part = {"type": "string"}
+TEXT: Part = {"type": "string"}
 _UNITS: Part = {"type": "integer", "minimum": 0, "maximum": QUANTITY_MAX}
 _IDENTIFIER: Part = {
     "type": "string",
@@ -122,16 +123,16 @@ SCHEMAS: Part = {
         "maxPerUser",
     )
     | {"additionalProperties": False},
-    "Accepted": record({"status": word("success"), "msg": _TEXT, "orderId": ref("schemas", "OrderId")}),
-    "Duplicate": record({"status": word("ignored"), "msg": _TEXT, "orderId": ref("schemas", "OrderId")}),
+    "Accepted": record({"status": word("success"), "msg": TEXT, "orderId": ref("schemas", "OrderId")}),
+    "Duplicate": record({"status": word("ignored"), "msg": TEXT, "orderId": ref("schemas", "OrderId")}),
     "Decision": {"oneOf": [ref("schemas", "Accepted"), ref("schemas", "Duplicate")]},
-    "SoldOut": record({"status": word("sold_out"), "msg": _TEXT, "available": _UNITS}, "available"),
-    "LimitReached": record({"status": word("limit_reached"), "msg": _TEXT, "limit": _ONE_OR_MORE}),
+    "SoldOut": record({"status": word("sold_out"), "msg": TEXT, "available": _UNITS}, "available"),
+    "LimitReached": record({"status": word("limit_reached"), "msg": TEXT, "limit": _ONE_OR_MORE}),
     "Conflict": {"oneOf": [ref("schemas", "SoldOut"), ref("schemas", "LimitReached")]},
     "MissingKey": record({"error": word("Missing Idempotency Key")}),
-    "Refusal": record({"status": word("error"), "msg": _TEXT}, text="`msg` says in a sentence what to change."),
+    "Refusal": record({"status": word("error"), "msg": TEXT}, text="`msg` says in a sentence what to change."),
     "BadOrder": {"oneOf": [ref("schemas", "MissingKey"), ref("schemas", "Refusal")]},
-    "Done": record({"status": word("ok"), "msg": _TEXT}),
+    "Done": record({"status": word("ok"), "msg": TEXT}),
     "Healthy": record({"status": word("ok")}),
     "OrderStatus": record(
         {
@@ -145,7 +146,7 @@ SCHEMAS: Part = {
         }
     ),
     "Cancelled": record({"status": word("cancelled"), "orderId": ref("schemas", "OrderId")}),
-    "NotCancelled": record({"status": word("fulfilled", "failed"), "msg": _TEXT, "orderId": ref("schemas", "OrderId")}),
+    "NotCancelled": record({"status": word("fulfilled", "failed"), "msg": TEXT, "orderId": ref("schemas", "OrderId")}),
     "Inventory": record(
         {"status": word("ok"), "productId": ref("schemas", "Identifier"), "quantity": _UNITS, "available": _UNITS}
     ),
@@ -153,7 +154,7 @@ SCHEMAS: Part = {
         {
             "status": word("open", "busy", "sold_out"),
             "retryAfterMs": {"type": "integer", "minimum": 0, "description": "When it makes sense to ask again."},
-            "msg": _TEXT,
+            "msg": TEXT,
         }
     ),
     "StockEvent": record(
@@ -167,7 +168,7 @@ SCHEMAS: Part = {
     "OrderEvent": record(
         {
             "type": word("order"),
-            "productId": _TEXT,
+            "productId": TEXT,
             "state": word("accepted", "persisted", "fulfilled", "cancelled", "failed"),
             "orderId": {**_ORDER_ID, "description": "Only for a watcher that named this order."},
         },
@@ -251,11 +252,4 @@ RESPONSES: Part = {
         "Something is wrong on our side. Repeat the request with the same key.",
         headers=("Cache-Control",),
     ),
-}
-
-COMPONENTS: Part = {
-    "schemas": SCHEMAS,
-    "parameters": PARAMETERS,
-    "headers": HEADERS,
-    "responses": RESPONSES,
 }
