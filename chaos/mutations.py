@@ -144,7 +144,7 @@ MUTATIONS = [
         "a worker that takes over nothing from a dead one",
         ordeals.worker_dies_in_its_transaction,
         ("lost",),
-        (Edit("workers/consumer.py", "if loop.time() >= next_claim:", "if False:"),),
+        (Edit("workers/consumer.py", "if loop.time() >= self._next_claim:", "if False:"),),
     ),
     Mutation(
         "a new group that begins at the end",

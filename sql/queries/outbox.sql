@@ -20,7 +20,7 @@ CROSS JOIN LATERAL (SELECT due_at FROM outbox WHERE outbox.worker = w.worker ORD
 
 -- name: read_waiting
 -- What waits for each worker: commands that are due, those that are due later, seconds that the oldest is late, and
--- commands that have been tried before: only these have the field, and an operator's slip in a row must not end the look.
+-- commands that have been tried before: only these have the field, and an operator's slip in a row must not end this.
 SELECT worker,
     count(*) FILTER (WHERE due_at <= now()) AS due,
     count(*) FILTER (WHERE due_at > now()) AS later,

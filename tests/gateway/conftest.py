@@ -8,6 +8,8 @@ import pytest_asyncio
 
 from contract.settings import Settings
 from contract.transport import open_redis
+from gateway.caching import Cache
+from tests.support.cached_reads import Source
 from tests.support.http import init
 from tests.support.processes import running, running_gateway
 from tests.support.selling import Sale
@@ -71,3 +73,24 @@ async def people(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> 
     await redis.aclose()
     async with running_gateway(settings) as served, running(served, "worker", "auth"):
         yield served
+
+
+@pytest.fixture
+def source() -> Source:
+    return Source()
+
+
+@pytest.fixture
+async def caches(settings: Settings) -> AsyncIterator[list[Cache]]:
+    """The caches of two processes."""
+    clients = [open_redis(settings, connections=8) for _ in range(2)]
+    both = [Cache(client) for client in clients]
+    yield both
+    for cache, client in zip(both, clients, strict=True):
+        await cache.close()
+        await client.aclose()
+
+
+@pytest.fixture
+def cache(caches: list[Cache]) -> Cache:
+    return caches[0]

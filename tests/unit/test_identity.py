@@ -19,10 +19,10 @@ from gateway.tokens import AccessTokens
 from tests.support.scopes import Headers, Pair, scope_of
 
 KEYS = derive_keys(new_seed())
-ANN = make_access_token(KEYS, "ann", "login-1", "USER", 100)
-BOSS = make_access_token(KEYS, "boss", "login-2", "ADMIN", 100)
+ANN = make_access_token(KEYS, "ann", "login-1", "USER", 3_600)
+BOSS = make_access_token(KEYS, "boss", "login-2", "ADMIN", 3_600)
 GONE = make_access_token(KEYS, "ann", "login-1", "USER", -100)
-FORGED = make_access_token(derive_keys(new_seed()), "boss", "login-2", "ADMIN", 100)
+FORGED = make_access_token(derive_keys(new_seed()), "boss", "login-2", "ADMIN", 3_600)
 GUEST_ID = "0123456789abcdef" * 2
 SETTINGS = Settings(gateway_url="https://shop.example", web_origins="https://app.example http://localhost:5173/")
 
