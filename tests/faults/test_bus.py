@@ -5,7 +5,7 @@ import contextlib
 import random
 import signal
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -83,7 +83,7 @@ async def handled(desk: Desk) -> int:
 
 
 @contextlib.asynccontextmanager
-async def dying(desk: Desk) -> AsyncIterator[list[int]]:
+async def dying(desk: Desk) -> AsyncGenerator[list[int]]:
     """Workers that are killed one after the other, each in the middle of its work; the last one stays.
 
     Gives the list of how each has ended.

@@ -2,7 +2,7 @@
 
 import contextlib
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class Durable:
 
 
 @contextlib.asynccontextmanager
-async def durable_servers(directory: Path, **more: Any) -> AsyncIterator[Durable]:
+async def durable_servers(directory: Path, **more: Any) -> AsyncGenerator[Durable]:
     """Both servers inside the block, with the schema; `more` are settings."""
     for name in ("valkey", "postgres"):
         (directory / name).mkdir(mode=0o700)
