@@ -1,5 +1,6 @@
 """The house rules, held against every file of the repository. `test_tidy_proofs.py` shows that each can fail."""
 
+import ast
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -43,6 +44,15 @@ def test_files_functions_and_lines_can_be_taken_in_at_once() -> None:
 
 def test_every_module_says_what_it_is_for() -> None:
     assert every(form.lacks_a_docstring, texts(".py")) == []
+
+
+@pytest.mark.parametrize("package", ["contract", "gateway", "workers"])
+def test_every_module_of_a_large_package_is_on_its_map(package: str) -> None:
+    inside = [Path(path).relative_to(package) for path, _ in texts(".py") if path.startswith(f"{package}/")]
+    names = {path.parts[0].removesuffix(".py") for path in inside} - {"__init__"}
+    docstring = ast.get_docstring(ast.parse((ROOT / package / "__init__.py").read_text())) or ""
+    assert names
+    assert form.is_off_the_map(package, docstring, names) == []
 
 
 def test_nothing_is_marked_as_unfinished() -> None:

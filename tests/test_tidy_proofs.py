@@ -165,6 +165,12 @@ def test_a_file_that_nothing_imports_or_runs_is_complained_of() -> None:
     assert locks.is_unused(python, used) == ["pkg/c.py is imported and run by nothing"]
 
 
+def test_a_module_that_is_not_on_the_map_of_its_package_is_complained_of() -> None:
+    map_of_two = "What b is.\n\n    start here   a\n    the rest     c"
+    assert form.is_off_the_map("p", map_of_two, {"a", "c"}) == []
+    assert form.is_off_the_map("p", map_of_two, {"a", "b", "c"}) == ["p/b is not on the map in p/__init__.py"]
+
+
 @pytest.mark.parametrize(
     ("text", "holds"),
     [("async def handle(c, b): ...", True), ("async def run(c, s): ...", True), ("def compare(): ...", False)],
