@@ -14,7 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 import lua
-from contract.settings import Settings
+from contract.auth_keys import private_keys, public_keys
+from contract.bus import SERVICES
+from contract.settings import Settings, SettingsError
 from contract.transport import open_redis
 from fluxgate import postgres, valkey
 from fluxgate.data_directory import is_held
@@ -35,6 +37,8 @@ REDIS_CONFIG = {
     "maxmemory-policy": ("noeviction", "stock and orders are thrown away when memory runs out"),
 }
 CONNECT_WITHIN_S = 5
+# A command that somebody waits for is answered within this, done or not.
+UNTAKEN_S = 60.0
 MARKS = {"ok": ("ok", "green"), "wrong": ("wrong", "bold red"), "off": ("-", "dim")}
 
 
@@ -62,6 +66,7 @@ async def examine(given: Settings) -> list[Finding]:
     return [
         _python(),
         _data_directory(given),
+        _keys(given, running),
         *_binaries(given),
         *_ports(given, running),
         *await _redis(given, running),
@@ -116,7 +121,7 @@ async def _redis(given: Settings, running: bool) -> list[Finding]:
     try:
         version = (await client.info("server"))["redis_version"]
         config = await client.config_get(*REDIS_CONFIG)
-        lanes = await _lanes(client, given)
+        lanes = [*await _lanes(client, given), *await _queues(client)]
     except (RedisError, OSError) as error:
         return [Finding("Redis", "wrong", explain(error, given) or str(error))]
     finally:
@@ -148,6 +153,36 @@ async def _lanes(client: lua.Client, given: Settings) -> list[Finding]:
         except ResponseError as error:
             findings.append(Finding(f"lane {keys.lane}", "wrong", f"cannot be read: {error}"))
     return findings
+
+
+async def _queues(client: lua.Client) -> list[Finding]:
+    """Whether the queues of the command bus can be read, and whether something lies in them that no worker takes."""
+    findings: list[Finding] = []
+    for worker in SERVICES:
+        try:
+            (queue,) = await lua.read_queues(client, [worker])
+        except ResponseError as error:
+            findings.append(Finding(f"queue {worker}", "wrong", f"cannot be read: {error}"))
+            continue
+        if queue.oldest_s > UNTAKEN_S:
+            detail = (
+                f"the oldest of {queue.waiting} commands has waited for {queue.oldest_s:.0f} s; does its worker run?"
+            )
+            findings.append(Finding(f"queue {worker}", "wrong", detail))
+    return findings
+
+
+def _keys(given: Settings, running: bool) -> Finding:
+    """Whether the keys of the auth worker are there and fit. In development whoever comes first makes them."""
+    made_later = not given.auth_seed and not given.auth_public and not running
+    if made_later and given.env != "production":
+        return Finding("auth keys", "off", "not set; the first process makes them, in the data directory")
+    try:
+        # Who has the seed is told whether the public half belongs to it; a gateway's host has that half alone.
+        public = private_keys(given).public if given.auth_seed else public_keys(given)
+    except SettingsError as error:
+        return Finding("auth keys", "wrong", str(error))
+    return Finding("auth keys", "ok", f"the public half begins with {public.text[:8]}")
 
 
 async def _postgres(given: Settings, running: bool) -> list[Finding]:

@@ -1,10 +1,12 @@
 """The status line: what the sale does right now, from the running totals in Redis."""
 
 import time
+from collections.abc import Sequence
 
 from redis.exceptions import RedisError
 
 import lua
+from contract.bus import SERVICES
 from contract.settings import Settings
 from contract.transport import open_redis
 from lua import Figures
@@ -25,21 +27,25 @@ class Status:
         """The line of this moment."""
         try:
             figures = lua.sum_figures([await lua.read_figures(self._redis, keys) for keys in self._lanes])
+            queues = await lua.read_queues(self._redis, SERVICES)
         except (RedisError, OSError):
             self._last = None
             return "Redis does not answer; nothing is sold until it does."
         now = time.monotonic()
         then, before = self._last or (now, figures)
         self._last = (now, figures)
-        return format_status(figures, before, now - then)
+        return format_status(figures, before, now - then, queues)
 
     async def close(self) -> None:
         """Close the connection."""
         await self._redis.aclose()
 
 
-def format_status(now: Figures, before: Figures, passed_s: float) -> str:
-    """The line for these totals; rates come from the ones before and the time that passed since."""
+def format_status(now: Figures, before: Figures, passed_s: float, queues: Sequence[lua.Queue] = ()) -> str:
+    """The line for these totals; rates come from the ones before and the time that passed since.
+
+    Of the queues of the bus it says something where there is something to say.
+    """
     parts = [
         f"stock {_stock(now)}",
         f"accepted {_rate(before.accepted, now.accepted, passed_s)}/s",
@@ -47,8 +53,11 @@ def format_status(now: Figures, before: Figures, passed_s: float) -> str:
         f"backlog {now.backlog:,}",
         f"persisted {now.persisted:,}",
     ]
-    if now.dead:
-        parts.append(f"dead letters {now.dead:,}")
+    waiting, dead = sum(queue.waiting for queue in queues), now.dead + sum(queue.dead for queue in queues)
+    if waiting:
+        parts.append(f"commands {waiting:,}")
+    if dead:
+        parts.append(f"dead letters {dead:,}")
     return " · ".join(parts)
 
 

@@ -13,7 +13,7 @@ from fluxgate.cli import app
 from fluxgate.explain import explain
 from fluxgate.status import format_status
 from fluxgate.up import WORKERS
-from lua import Figures
+from lua import Figures, Queue
 from workers.run import SERVICES, load_service
 
 COMMANDS = ["up", "gateway", "worker", "reaper", "waiting-room", "schema", "reconcile", "doctor", "version"]
@@ -77,6 +77,13 @@ def test_the_status_line_turns_totals_into_rates() -> None:
     assert format_status(now, before, 0.5) == (
         "stock shoe 80 of 100 · accepted 20/s · diverted 2,000/s · backlog 1,234 · persisted 19"
     )
+
+
+def test_the_status_line_speaks_of_commands_when_there_are_some() -> None:
+    idle = format_status(figures(), figures(), 0.5, [Queue("auth", 0, 0.0, 0)])
+    assert "commands" not in idle
+    queues = [Queue("auth", 2, 1.0, 1), Queue("orders", 3, 1.0, 0)]
+    assert format_status(figures(), figures(), 0.5, queues).endswith(" · commands 5 · dead letters 1")
 
 
 def test_the_status_line_survives_a_redis_that_began_anew() -> None:
