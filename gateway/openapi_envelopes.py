@@ -198,8 +198,8 @@ PARAMETERS: Part = {
     "SessionId": {
         "name": "X-Session-Id",
         "in": "header",
-        "description": "The session of a guest, where there is no cookie `guest_session`.",
-        "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+        "description": "The session of a guest, where there is no cookie `guest_session`. Empty, it counts as not sent.",
+        "schema": {"type": "string", "pattern": "^([0-9a-f]{32})?$"},
     },
 }
 HEADERS: Part = {

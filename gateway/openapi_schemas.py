@@ -194,8 +194,9 @@ PARAMETERS: Part = {
     "RequestId": _parameter(
         "X-Request-Id",
         "header",
-        "Comes back in the answer and in our logs; one that is not of this form is replaced.",
-        {"type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,64}$"},
+        "Comes back in the answer and in our logs, if it has 1 to 64 letters, digits and any of `_.:-`; any other is "
+        "replaced.",
+        {"type": "string"},
     ),
     "AdminKey": _parameter(
         "X-Admin-Key", "header", "The operator's key, where FLUXGATE_ADMIN_KEY sets one.", {"type": "string"}
