@@ -54,7 +54,7 @@ def failure(request_id: str, status: int, problem: Problem, *headers: Header) ->
     }
     if status in LATER_STATUSES and not any(name == "retry-after" for name, _ in headers):
         headers = (*headers, retry_after(1))
-    return Reply(status, (JSON, NO_STORE, *headers), encode(document))
+    return Reply(status, (JSON, NO_STORE, *(header for header in headers if header != NO_STORE)), encode(document))
 
 
 def refuse(
