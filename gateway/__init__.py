@@ -6,5 +6,7 @@
     the bus         asking replies commands envelope caching cached_reads last_answers
     people          auth identity tokens cookies cross_site throttle
     the store       games carts wishlists store_orders
-    operations      health metrics meters bus_metrics openapi
+    operations      health metrics meters bus_metrics
+    the description openapi openapi_schemas openapi_envelopes openapi_problems openapi_sale openapi_people
+                    openapi_games openapi_catalogue openapi_store
 """

@@ -198,7 +198,7 @@ PARAMETERS: Part = {
     "SessionId": {
         "name": "X-Session-Id",
         "in": "header",
-        "description": "The session of a guest, where there is no cookie `guest_session`. Empty, it counts as not sent.",
+        "description": "The session of a guest, where no cookie `guest_session` has it. Empty, it counts as not sent.",
         "schema": {"type": "string", "pattern": "^([0-9a-f]{32})?$"},
     },
 }

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 import requests
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import positive_data_acceptance
 
@@ -122,6 +122,8 @@ def test_a_route_answers_as_it_is_described(
         suppress_health_check=list(HealthCheck),
     )
     def ask(case: Any) -> None:
+        # A parameter without a value counts as not sent, which no schema can tell.
+        assume("" not in (case.query or {}).values())
         sent = aimed(case) if kind == "known" else case
         response = sent.call(base_url=shop.url, session=client, headers=own, allow_redirects=False, timeout=10)
         assert response.status_code < 500, response.text
