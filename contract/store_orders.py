@@ -21,6 +21,8 @@ USES_MAX = 1_000_000_000
 PROMO_CODE = r"^[A-Za-z0-9_-]{1,32}\Z"
 _promo_code = re.compile(PROMO_CODE)
 _HUNDRED = Decimal(100)
+_FIRST_YEAR, _LAST_YEAR = 1970, 9998
+"""Of the ends of what a moment can be, Postgres makes infinities, and another offset leads beyond them."""
 
 PromoCode = Annotated[str, Meta(pattern=PROMO_CODE)]
 Moment = Annotated[datetime.datetime, Meta(tz=True)]
@@ -87,6 +89,9 @@ class PromoBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbi
             raise ValueError("A percent is above 0 and at most 100, with at most two decimals")
         if self.amount is not None and not (is_price(self.amount) and self.amount > 0):
             raise ValueError(f"An amount is above 0 and at most {PRICE_MAX}, with at most two decimals")
+        for moment in (self.valid_from, self.valid_until):
+            if moment is not None and not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+                raise ValueError(f"A promo code begins and ends in a year from {_FIRST_YEAR} to {_LAST_YEAR}")
         if self.valid_from and self.valid_until and self.valid_until <= self.valid_from:
             raise ValueError("A promo code ends after it begins")
 
