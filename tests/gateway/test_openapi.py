@@ -20,6 +20,7 @@ from tests.support.http_stage import UPGRADE, Performed, Scene, normalised, stag
 from tests.support.refusals import refused
 from tests.support.servers import Servers
 from tests.support.wire import exchange, head
+from workers import accounts
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -102,6 +103,16 @@ async def test_the_document_is_sound() -> None:
         assert set(operation["responses"]) >= EVERYWHERE
         for response in operation["responses"].values():
             assert resolve(response)["description"]
+
+
+async def test_an_account_may_be_what_its_worker_takes() -> None:
+    fields = DOCUMENT["components"]["schemas"]["Registration"]["properties"]
+    password = (fields["password"]["minLength"], fields["password"]["maxLength"])
+    assert fields["email"]["maxLength"] == accounts.EMAIL_CHARACTERS_MAX
+    assert password == (accounts.PASSWORD_CHARACTERS_MIN, accounts.PASSWORD_CHARACTERS_MAX)
+    assert {fields[name]["maxLength"] for name in ("nickname", "firstName", "lastName")} == {
+        accounts.NAME_CHARACTERS_MAX
+    }
 
 
 async def test_no_component_is_left_over() -> None:
