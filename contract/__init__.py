@@ -1,8 +1,8 @@
 """What gateway and workers share, and nothing else; it knows neither the web nor the database.
 
-    every process   settings telemetry errors parent transport
-    the sale        messages order_ids
-    the bus         bus
-    people          auth_keys access_tokens sealing
-    the store       games store_orders
+every process   settings telemetry errors parent transport
+the sale        messages order_ids
+the bus         bus
+people          auth_keys access_tokens sealing
+the store       games store_orders
 """

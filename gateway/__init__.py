@@ -1,12 +1,12 @@
 """The HTTP side: stateless processes that talk to clients and Redis, and never to Postgres.
 
-    start here      app gate
-    HTTP            rsgi routing head body patience replying negotiation visitors redis_faults
-    the sale        orders sales admission memory lanes room events watching
-    the bus         asking replies commands envelope caching cached_reads last_answers
-    people          auth identity tokens cookies cross_site throttle
-    the store       games carts wishlists store_orders
-    operations      health metrics meters bus_metrics
-    the description openapi openapi_schemas openapi_envelopes openapi_problems openapi_sale openapi_people
-                    openapi_games openapi_catalogue openapi_store
+start here      app gate
+HTTP            rsgi routing head body patience replying negotiation visitors redis_faults
+the sale        orders sales admission memory lanes room events watching
+the bus         asking replies commands envelope caching cached_reads last_answers
+people          auth identity tokens cookies cross_site throttle
+the store       games carts wishlists store_orders
+operations      health metrics meters bus_metrics
+the description openapi openapi_schemas openapi_envelopes openapi_problems openapi_sale openapi_people
+                openapi_games openapi_catalogue openapi_store
 """

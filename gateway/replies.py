@@ -4,28 +4,24 @@ What is not answered in time goes on, and its reply is kept: whoever asked comes
 """
 
 import asyncio
-import contextlib
-import secrets
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import msgspec
-from redis.exceptions import RedisError
 
 import lua
 from contract.bus import BusCommand, BusReply, decode_reply
-from contract.errors import NotReady, Overloaded
+from contract.errors import Overloaded
 from contract.telemetry import get_logger
-from contract.transport import find_reply, read_replies
+from contract.transport import REPLY_FIELD, Mailbox, find_reply
 from gateway.redis_faults import as_not_ready
 
 AWAITED_MAX = 256
 """Commands of one worker that this process may await at once: a slow worker holds so many requests and no more."""
 COMMAND_WITHIN_S = 60.0
 """A command that has waited longer is answered and not run: who asked for it has gone."""
-REPLIES_AT_ONCE = 1_000
-REREAD_PAUSE_S = 0.5
 
 WAITING = b""
 """What is kept of a command that has no reply yet."""
@@ -36,14 +32,11 @@ class Replies:
 
     def __init__(self, redis: lua.Client, listener: lua.Client, waiting_max: int) -> None:
         self._redis = redis
-        self._listener = listener
         self._waiting_max = waiting_max
-        self._stream = lua.REPLIES_PREFIX + secrets.token_hex(8)
+        self._mailbox = Mailbox(listener, lua.REPLIES_PREFIX, self._take)
         self._awaited: dict[str, asyncio.Future[BusReply]] = {}
         self._of_worker: Counter[str] = Counter()
         self._refused: Counter[tuple[str, str]] = Counter()
-        self._reading: asyncio.Task[None] | None = None
-        self._closed = False
 
     async def tell(self, worker: str, command: BusCommand) -> None:
         """Hand a command over that nobody waits for. Raises Overloaded, or NotReady when Redis is away."""
@@ -58,10 +51,9 @@ class Replies:
         """
         if self._of_worker[worker] >= AWAITED_MAX:
             self._refuse(worker, "awaited")
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._read())
+        self._mailbox.open()
         deadline_ms = int((time.time() + max(COMMAND_WITHIN_S, wait_s)) * 1000)
-        command = msgspec.structs.replace(command, reply_to=self._stream, deadline_ms=deadline_ms)
+        command = msgspec.structs.replace(command, reply_to=self._mailbox.name, deadline_ms=deadline_ms)
         awaited = self._awaited[command.id] = asyncio.get_running_loop().create_future()
         self._of_worker[worker] += 1
         try:
@@ -91,34 +83,16 @@ class Replies:
 
     async def close(self) -> None:
         """Stop reading replies."""
-        # The library may take the cancellation for an interruption: then this ends the reading.
-        self._closed = True
-        if self._reading is not None:
-            self._reading.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._reading
+        await self._mailbox.close()
         await self._redis.aclose()
 
     def _refuse(self, worker: str, limit: str) -> NoReturn:
         self._refused[worker, limit] += 1
         raise Overloaded
 
-    async def _read(self) -> None:
-        last = "0-0"
-        while not self._closed:
-            try:
-                found = await read_replies(self._listener, self._stream, last, REPLIES_AT_ONCE)
-            except (RedisError, OSError, NotReady) as error:
-                get_logger().warning("replies are interrupted", error=f"{type(error).__name__}: {error}")
-                await asyncio.sleep(REREAD_PAUSE_S)
-                continue
-            for place, text in found:
-                last = place
-                self._resolve(text)
-
-    def _resolve(self, text: bytes) -> None:
+    def _take(self, fields: Mapping[bytes, bytes]) -> None:
         try:
-            reply = decode_reply(text)
+            reply = decode_reply(fields[REPLY_FIELD])
         except msgspec.MsgspecError as error:
             get_logger().error("a reply cannot be read", error=str(error))
             return

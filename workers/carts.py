@@ -8,7 +8,7 @@ Emits     a reply to each: the cart or the wishlist as it is then
 Fails     an unknown game is refused with 404; what would exceed the stock, or a limit, with 409
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -52,6 +52,9 @@ class OneGame(msgspec.Struct, frozen=True):
     game_id: GameId
 
 
+Change = Callable[[Connection, Owner], Awaitable[None]]
+"""What happens to a cart or a wishlist, inside a transaction that has its owner locked."""
+
 _lines = msgspec.json.Decoder(Line)
 _one_game = msgspec.json.Decoder(OneGame)
 
@@ -80,57 +83,46 @@ async def read_cart(desk: Desk, command: BusCommand) -> Ending:
 
 async def add_to_cart(desk: Desk, command: BusCommand) -> Ending:
     """Put more of a game into the cart."""
-    owner, line = owner_of(command), _lines.decode(command.body)
+    line = _lines.decode(command.body)
 
-    async def work(connection: Connection) -> Replied:
-        await lock_owner(desk, connection, owner)
+    async def change(connection: Connection, owner: Owner) -> None:
         lines = await _quantities(desk, connection, owner)
         if line.game_id not in lines and len(lines) >= CART_GAMES_MAX:
             raise Refuse(409, CART_FULL, f"A cart holds {CART_GAMES_MAX} different games, and this one has as many.")
-        quantity = lines.get(line.game_id, 0) + line.quantity
-        await _check_quantity(desk, connection, line.game_id, quantity)
-        return await _set_line(desk, connection, owner, line.game_id, quantity)
+        await _set_line(desk, connection, owner, line.game_id, lines.get(line.game_id, 0) + line.quantity)
 
-    return await once(desk, command, work)
+    return await _change(desk, command, "cart", change)
 
 
 async def set_in_cart(desk: Desk, command: BusCommand) -> Ending:
     """Set how many of a game the cart has; it must have the game."""
-    owner, line = owner_of(command), _lines.decode(command.body)
+    line = _lines.decode(command.body)
 
-    async def work(connection: Connection) -> Replied:
-        await lock_owner(desk, connection, owner)
-        lines = await _quantities(desk, connection, owner)
-        if line.game_id not in lines:
+    async def change(connection: Connection, owner: Owner) -> None:
+        if line.game_id not in await _quantities(desk, connection, owner):
             raise Refuse(404, "NOT_IN_CART", "This game is not in the cart; add it first.")
-        await _check_quantity(desk, connection, line.game_id, line.quantity)
-        return await _set_line(desk, connection, owner, line.game_id, line.quantity)
+        await _set_line(desk, connection, owner, line.game_id, line.quantity)
 
-    return await once(desk, command, work)
+    return await _change(desk, command, "cart", change)
 
 
 async def drop_from_cart(desk: Desk, command: BusCommand) -> Ending:
     """Take a game out of the cart; one that is not there is out already."""
-    owner, game_id = owner_of(command), _one_game.decode(command.body).game_id
+    game_id = _one_game.decode(command.body).game_id
 
-    async def work(connection: Connection) -> Replied:
-        await lock_owner(desk, connection, owner)
+    async def change(connection: Connection, owner: Owner) -> None:
         await connection.execute(desk.queries["drop_from_cart"], *owner, game_id)
-        return await _cart(desk, connection, owner)
 
-    return await once(desk, command, work)
+    return await _change(desk, command, "cart", change)
 
 
 async def clear_cart(desk: Desk, command: BusCommand) -> Ending:
     """Empty the cart."""
-    owner = owner_of(command)
 
-    async def work(connection: Connection) -> Replied:
-        await lock_owner(desk, connection, owner)
+    async def change(connection: Connection, owner: Owner) -> None:
         await connection.execute(desk.queries["clear_cart"], *owner)
-        return await _cart(desk, connection, owner)
 
-    return await once(desk, command, work)
+    return await _change(desk, command, "cart", change)
 
 
 async def read_wishlist(desk: Desk, command: BusCommand) -> Ending:
@@ -140,30 +132,26 @@ async def read_wishlist(desk: Desk, command: BusCommand) -> Ending:
 
 async def add_to_wishlist(desk: Desk, command: BusCommand) -> Ending:
     """Wish for a game, sold out or not; one that is wished for already stays so."""
-    owner, game_id = owner_of(command), _one_game.decode(command.body).game_id
+    game_id = _one_game.decode(command.body).game_id
 
-    async def work(connection: Connection) -> Replied:
-        await lock_owner(desk, connection, owner)
+    async def change(connection: Connection, owner: Owner) -> None:
         await _offer(desk, connection, game_id)
         if await connection.fetchval(desk.queries["count_wishes"], *owner, game_id) >= WISHLIST_GAMES_MAX:
             message = f"A wishlist holds {WISHLIST_GAMES_MAX} games, and this one has as many."
             raise Refuse(409, WISHLIST_FULL, message)
         await connection.execute(desk.queries["put_in_wishlist"], *owner, [game_id])
-        return await _wishlist(desk, connection, owner)
 
-    return await once(desk, command, work)
+    return await _change(desk, command, "wishlist", change)
 
 
 async def drop_from_wishlist(desk: Desk, command: BusCommand) -> Ending:
     """Wish no more for a game; one that is not wished for is out already."""
-    owner, game_id = owner_of(command), _one_game.decode(command.body).game_id
+    game_id = _one_game.decode(command.body).game_id
 
-    async def work(connection: Connection) -> Replied:
-        await lock_owner(desk, connection, owner)
+    async def change(connection: Connection, owner: Owner) -> None:
         await connection.execute(desk.queries["drop_from_wishlist"], *owner, game_id)
-        return await _wishlist(desk, connection, owner)
 
-    return await once(desk, command, work)
+    return await _change(desk, command, "wishlist", change)
 
 
 def show_cart(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -238,21 +226,25 @@ async def _check_quantity(desk: Desk, connection: Connection, game_id: str, quan
         raise Refuse(409, "QUANTITY_TOO_LARGE", message, action="lower_quantity")
 
 
-async def _set_line(desk: Desk, connection: Connection, owner: Owner, game_id: str, quantity: int) -> Replied:
+async def _set_line(desk: Desk, connection: Connection, owner: Owner, game_id: str, quantity: int) -> None:
+    await _check_quantity(desk, connection, game_id, quantity)
     await connection.execute(desk.queries["put_in_cart"], *owner, [game_id], [quantity])
-    return await _cart(desk, connection, owner)
 
 
-async def _cart(desk: Desk, connection: Connection, owner: Owner) -> Replied:
-    rows = await connection.fetch(desk.queries["show_cart"], *owner)
-    return replied(show_cart(rows), stale=(owner.stale("cart"),))
+async def _change(desk: Desk, command: BusCommand, family: str, change: Change) -> Ending:
+    """Change a cart or a wishlist, once, while nobody else does, and show it as it is then."""
+    owner, show = owner_of(command), SHOWN[family]
+
+    async def work(connection: Connection) -> Replied:
+        await lock_owner(desk, connection, owner)
+        await change(connection, owner)
+        rows = await connection.fetch(desk.queries[f"show_{family}"], *owner)
+        return replied(show(rows), stale=(owner.stale(family),))
+
+    return await once(desk, command, work)
 
 
-async def _wishlist(desk: Desk, connection: Connection, owner: Owner) -> Replied:
-    rows = await connection.fetch(desk.queries["show_wishlist"], *owner)
-    return replied(show_wishlist(rows), stale=(owner.stale("wishlist"),))
-
-
+SHOWN = {"cart": show_cart, "wishlist": show_wishlist}
 HANDLERS: dict[str, Handler] = {
     "read_cart": read_cart,
     "add_to_cart": add_to_cart,

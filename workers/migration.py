@@ -8,7 +8,7 @@ Fails     migrate_cart and migrate_wishlist are refused with 404 when the sessio
           it can be had; then it keeps what it has. migrate never fails for either.
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple
 
 from contract.bus import BusCommand
@@ -117,36 +117,33 @@ def merge_wishlists(guest: list[str], user: set[str], games: dict[str, Game]) ->
 async def migrate(desk: Desk, command: BusCommand) -> Ending:
     """Move cart and wishlist, as a login does: what cannot be had is told, and nothing to move is no fault."""
 
-    async def work(connection: Connection) -> Replied:
-        move = await _begin(desk, connection, command)
+    async def move_both(move: _Move) -> Replied:
         report = {"cart": (await _move_cart(move)).report(), "wishlist": (await _move_wishlist(move))._asdict()}
         return replied(report, stale=move.stale("cart", "wishlist"))
 
-    return await once(desk, command, work)
+    return await _migrate(desk, command, move_both)
 
 
 async def migrate_cart(desk: Desk, command: BusCommand) -> Ending:
     """Move the cart alone."""
 
-    async def work(connection: Connection) -> Replied:
-        move = await _begin(desk, connection, command)
+    async def move_it(move: _Move) -> Replied:
         done = await _move_cart(move)
         _check_any("cart", bool(done.moved or done.merged), done.unavailable)
         return replied({"cart": done.report()}, stale=move.stale("cart"))
 
-    return await once(desk, command, work)
+    return await _migrate(desk, command, move_it)
 
 
 async def migrate_wishlist(desk: Desk, command: BusCommand) -> Ending:
     """Move the wishlist alone."""
 
-    async def work(connection: Connection) -> Replied:
-        move = await _begin(desk, connection, command)
+    async def move_it(move: _Move) -> Replied:
         done = await _move_wishlist(move)
         _check_any("wishlist", bool(done.moved or done.skipped), done.unavailable)
         return replied({"wishlist": done._asdict()}, stale=move.stale("wishlist"))
 
-    return await once(desk, command, work)
+    return await _migrate(desk, command, move_it)
 
 
 class _Move(NamedTuple):
@@ -161,13 +158,18 @@ class _Move(NamedTuple):
         return tuple(owner.stale(family) for family in families for owner in (self.guest, self.user))
 
 
-async def _begin(desk: Desk, connection: Connection, command: BusCommand) -> _Move:
+async def _migrate(desk: Desk, command: BusCommand, work: Callable[[_Move], Awaitable[Replied]]) -> Ending:
+    """Move something, once, while nobody else changes what either of the two has."""
     if not command.user_id:
         raise Refuse(401, "UNAUTHORIZED", "Only somebody who has logged in can take over the cart of a guest.")
     guest, user = Owner(SESSION, command.session_id), Owner(USER, command.user_id)
-    for owner in (guest, user):
-        await lock_owner(desk, connection, owner)
-    return _Move(desk, connection, guest, user)
+
+    async def locked(connection: Connection) -> Replied:
+        for owner in (guest, user):
+            await lock_owner(desk, connection, owner)
+        return await work(_Move(desk, connection, guest, user))
+
+    return await once(desk, command, locked)
 
 
 async def _move_cart(move: _Move) -> Merge:

@@ -1,16 +1,19 @@
 """How commands and questions travel: connections to Redis, and the streams that workers consume."""
 
-from contract.transport.bus import Settled, bury, find_reply, read_replies, settle
+from contract.transport.bus import REPLY_FIELD, Settled, bury, find_reply, settle
 from contract.transport.connections import open_line, open_redis
 from contract.transport.line import Line, Listener
+from contract.transport.mailbox import Mailbox
 from contract.transport.questions import Asker, Question, answer_questions, read_questions
 from contract.transport.redis_streams import Delivery, Stream
 
 __all__ = [
+    "REPLY_FIELD",
     "Asker",
     "Delivery",
     "Line",
     "Listener",
+    "Mailbox",
     "Question",
     "Settled",
     "Stream",
@@ -20,6 +23,5 @@ __all__ = [
     "open_line",
     "open_redis",
     "read_questions",
-    "read_replies",
     "settle",
 ]

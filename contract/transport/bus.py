@@ -6,13 +6,13 @@ from redis.asyncio import Redis
 
 from contract.bus import FIELD
 
+REPLY_FIELD = b"reply"
 REPLY_TTL_S = 600
 """How long a reply is kept for whoever comes back for it."""
 REPLIES_MAX = 10_000
 """Entries of one process's stream of replies; older ones have been read, or their process is gone."""
 REPLIES_TTL_S = 60
 """How long the replies of a process are kept that does not read them any more."""
-BLOCK_MS = 1_000
 
 
 class Settled(NamedTuple):
@@ -34,7 +34,7 @@ async def settle(client: Redis, place: Settled, reply: bytes) -> None:
         pipe.xack(place.stream, place.group, place.entry_id)
         pipe.xdel(place.stream, place.entry_id)
         if place.replies and reply:
-            pipe.xadd(place.replies, {"reply": reply}, maxlen=REPLIES_MAX, approximate=True)
+            pipe.xadd(place.replies, {REPLY_FIELD: reply}, maxlen=REPLIES_MAX, approximate=True)
             pipe.expire(place.replies, REPLIES_TTL_S)
         await pipe.execute()
 
@@ -48,12 +48,6 @@ async def bury(client: Redis, place: Settled, dead: str, command: bytes, reason:
         await pipe.execute()
     if place.replies:
         await settle(client, place, reply)
-
-
-async def read_replies(listener: Redis, replies: str, after: str, count: int) -> list[tuple[str, bytes]]:
-    """The replies behind the entry `after`, at most `count`, with their places; waits for the first for BLOCK_MS."""
-    found: list[Any] | None = await cast(Any, listener).xread({replies: after}, count=count, block=BLOCK_MS)
-    return [(entry_id.decode(), fields[b"reply"]) for _, entries in found or [] for entry_id, fields in entries]
 
 
 async def find_reply(client: Redis, reply_key: str) -> bytes | None:

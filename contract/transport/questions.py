@@ -5,17 +5,16 @@ deadline, so its stream is capped, it is delivered once, and a worker drops what
 """
 
 import asyncio
-import contextlib
 import itertools
-import secrets
 import time
+from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from contract.errors import NotReady, Overloaded
-from contract.telemetry import get_logger
+from contract.transport.mailbox import Mailbox
 from contract.transport.redis_streams import Stream
 
 QUESTIONS_MAX = 10_000
@@ -24,7 +23,6 @@ ASKING_MAX = 1_000
 """Questions of one process that may be open at once."""
 ANSWERS_TTL_S = 60
 BLOCK_MS = 1_000
-REREAD_PAUSE_S = 0.5
 
 
 class Question(NamedTuple):
@@ -46,24 +44,25 @@ class Asker:
 
     def __init__(self, client: Redis, listener: Redis, questions: str, answers_prefix: str, timeout_s: float) -> None:
         self._redis = cast(Any, client)
-        self._listener = cast(Any, listener)
         self._questions = questions
-        self._answers = answers_prefix + secrets.token_hex(8)
+        self._mailbox = Mailbox(listener, answers_prefix, self._take)
         self._timeout_s = timeout_s
         self._numbers = itertools.count(1)
         self._open: dict[str, asyncio.Future[bytes]] = {}
-        self._reading: asyncio.Task[None] | None = None
-        self._closed = False
 
     async def ask(self, body: bytes) -> bytes:
         """The worker's answer. Raises NotReady when there is none in time, Overloaded when too many wait already."""
         if len(self._open) >= ASKING_MAX:
             raise Overloaded
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._read())
+        self._mailbox.open()
         number = str(next(self._numbers))
         answered = self._open[number] = asyncio.get_running_loop().create_future()
-        fields = {"number": number, "answers": self._answers, "deadline": time.time() + self._timeout_s, "body": body}
+        fields = {
+            "number": number,
+            "answers": self._mailbox.name,
+            "deadline": time.time() + self._timeout_s,
+            "body": body,
+        }
         try:
             await self._redis.xadd(self._questions, fields, maxlen=QUESTIONS_MAX, approximate=True)
             async with asyncio.timeout(self._timeout_s):
@@ -75,30 +74,12 @@ class Asker:
 
     async def close(self) -> None:
         """Stop reading answers."""
-        # The library may take the cancellation for an interruption: then this ends the reading.
-        self._closed = True
-        if self._reading is not None:
-            self._reading.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._reading
+        await self._mailbox.close()
 
-    async def _read(self) -> None:
-        last: bytes | str = "0-0"
-        while not self._closed:
-            try:
-                reply: list[Any] | None = await self._listener.xread(
-                    {self._answers: last}, count=ASKING_MAX, block=BLOCK_MS
-                )
-            except (RedisError, OSError) as error:
-                get_logger().warning("answers are interrupted", error=f"{type(error).__name__}: {error}")
-                await asyncio.sleep(REREAD_PAUSE_S)
-                continue
-            for _, entries in reply or []:
-                for entry_id, fields in entries:
-                    last = entry_id
-                    answered = self._open.get(fields[b"number"].decode())
-                    if answered is not None and not answered.done():
-                        answered.set_result(fields[b"body"])
+    def _take(self, fields: Mapping[bytes, bytes]) -> None:
+        answered = self._open.get(fields[b"number"].decode())
+        if answered is not None and not answered.done():
+            answered.set_result(fields[b"body"])
 
 
 async def read_questions(client: Redis, stream: str, group: str, consumer: str, count: int) -> list[Question]:
