@@ -7,6 +7,5 @@ the bus         asking replies commands envelope caching cached_reads last_answe
 people          auth identity tokens cookies cross_site throttle
 the store       games carts wishlists store_orders
 operations      health metrics meters bus_metrics
-the description openapi openapi_schemas openapi_envelopes openapi_problems openapi_sale openapi_people
-                openapi_games openapi_catalogue openapi_store
+the description openapi: schemas problems envelopes, and a page for each family of routes
 """

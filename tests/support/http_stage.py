@@ -18,9 +18,9 @@ from contract.auth_keys import derive_keys
 from contract.bus import new_command_id
 from contract.settings import Settings
 from contract.transport import open_redis
-from gateway.openapi_people import JWT, OPAQUE
-from gateway.openapi_problems import INSTANT, REQUEST_ID
-from gateway.openapi_schemas import ORDER_ID
+from gateway.openapi.people import JWT, OPAQUE
+from gateway.openapi.problems import INSTANT, REQUEST_ID
+from gateway.openapi.schemas import ORDER_ID
 from sql import apply_schema
 from tests.support.buckets import put_tokens
 from tests.support.http import Response

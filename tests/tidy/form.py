@@ -85,7 +85,7 @@ def uses_another_word(path: str, text: str) -> list[str]:
 def is_off_the_map(package: str, docstring: str, names: set[str]) -> list[str]:
     """The docstring of a large package is a map: below its first line it names every module, by what it is for."""
     _, _, rest = docstring.partition("\n")
-    shown = set(rest.split())
+    shown = {word.rstrip(":,") for word in rest.split()}
     return [f"{package}/{name} is not on the map in {package}/__init__.py" for name in sorted(names - shown)]
 
 

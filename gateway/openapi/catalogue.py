@@ -5,9 +5,9 @@ from typing import Any, get_args
 from contract.games import HomeList, Sort
 from gateway.carts import LINE_EXAMPLE, QUANTITY_EXAMPLE
 from gateway.games import GAME_EXAMPLE
-from gateway.openapi_envelopes import Audience, api, json_body, listing, success
-from gateway.openapi_problems import INSTANT, Problem
-from gateway.openapi_schemas import Part, ref
+from gateway.openapi.envelopes import Audience, api, json_body, listing, success
+from gateway.openapi.problems import INSTANT, Problem
+from gateway.openapi.schemas import Part, ref
 from gateway.wishlists import WISH_EXAMPLE
 
 CATALOGUE, CARTS, WISHLISTS = "Catalogue", "Carts", "Wishlists"

@@ -4,8 +4,8 @@ from typing import Any, get_args
 
 from contract.games import PAGE_SIZE, PAGE_SIZE_MAX, SEARCH_DEPTH_MAX, SEARCH_LENGTH_MAX, GameBody, HomeList, Sort
 from gateway.carts import LineBody, QuantityBody
-from gateway.openapi_envelopes import struct_schemas
-from gateway.openapi_schemas import TEXT, Part, record, ref, word
+from gateway.openapi.envelopes import struct_schemas
+from gateway.openapi.schemas import TEXT, Part, record, ref, word
 from gateway.wishlists import WishBody
 
 _COUNT: Part = {"type": "integer", "minimum": 0}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gateway.body import API_BODY_MAX, SALE_BODY_MAX
 from gateway.head import URL_LENGTH_MAX
 from gateway.identity import CROSS_SITE as OF_ANOTHER_SITE
-from gateway.openapi_schemas import Part, ref, word
+from gateway.openapi.schemas import Part, ref, word
 
 INSTANT = "2026-11-27T08:00:00.000Z"
 REQUEST_ID = "a-request"

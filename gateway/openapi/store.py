@@ -1,9 +1,9 @@
 """How the routes of store orders and promo codes are described."""
 
 from contract.store_orders import PAGE_MAX, PAGE_SIZE, PAGE_SIZE_MAX, OrderBody, PromoBody
-from gateway.openapi_envelopes import api, json_body, listing, struct_schemas, success
-from gateway.openapi_problems import INSTANT, Problem
-from gateway.openapi_schemas import ORDER_ID, TEXT, Part, record, ref, word
+from gateway.openapi.envelopes import api, json_body, listing, struct_schemas, success
+from gateway.openapi.problems import INSTANT, Problem
+from gateway.openapi.schemas import ORDER_ID, TEXT, Part, record, ref, word
 from gateway.store_orders import ORDER_EXAMPLE, PROMO_EXAMPLE
 
 FAMILY = "Store orders"

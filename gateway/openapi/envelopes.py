@@ -6,7 +6,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 from contract.games import PRICE_MAX
-from gateway.openapi_problems import (
+from gateway.openapi.problems import (
     BAD_SESSION,
     BAD_TOKEN,
     BUG,
@@ -26,8 +26,8 @@ from gateway.openapi_problems import (
     place,
     refusal,
 )
-from gateway.openapi_problems import RESPONSES as REFUSALS
-from gateway.openapi_schemas import ORDER_ID, TEXT, Part, record, ref, word
+from gateway.openapi.problems import RESPONSES as REFUSALS
+from gateway.openapi.schemas import ORDER_ID, TEXT, Part, record, ref, word
 
 Audience = Literal["anybody", "guests", "people", "administrators"]
 

@@ -1,6 +1,6 @@
 """How the routes of the sale, and of its operation, are described."""
 
-from gateway.openapi_schemas import (
+from gateway.openapi.schemas import (
     ORDER_ID,
     Part,
     answer,

@@ -3,8 +3,8 @@
 from typing import Any
 
 from gateway.auth import LOGIN_EXAMPLE, REFRESH_EXAMPLE, REGISTER_EXAMPLE, Credentials, Registration, Renewal
-from gateway.openapi_envelopes import api, json_body, pending, struct_schemas, success
-from gateway.openapi_problems import (
+from gateway.openapi.envelopes import api, json_body, pending, struct_schemas, success
+from gateway.openapi.problems import (
     BAD_SESSION,
     CROSS_SITE,
     KEYS_DIFFER,
@@ -14,7 +14,7 @@ from gateway.openapi_problems import (
     Problem,
     as_at_once,
 )
-from gateway.openapi_schemas import ORDER_ID, TEXT, Part, record, ref, word
+from gateway.openapi.schemas import ORDER_ID, TEXT, Part, record, ref, word
 
 FAMILY = "People"
 JWT = "eyJ0eXAiOiJhdCtqd3QifQ.eyJzdWIiOiIwMTlhNmYzYyJ9.c2lnbmF0dXJl"
