@@ -17,7 +17,8 @@ async def read_command(call: Call) -> Reply:
     if not is_command_id(command_id):
         refuse(call.request_id, 404, "COMMAND_NOT_FOUND", "There is no such command.")
     kept = await call.gate.replies.find(command_id)
-    if kept is None and _age_s(command_id) > COMMAND_WITHIN_S:
+    # One that is young may not have been begun; an id of another time, past or future, is none of ours.
+    if kept is None and abs(_age_s(command_id)) > COMMAND_WITHIN_S:
         refuse(call.request_id, 404, "COMMAND_NOT_FOUND", "Nothing is known of this command any more.")
     if not kept:
         return pending(call.params["command_id"])

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import msgspec
 
 import lua
-from contract.bus import BusCommand, BusReply, decode_reply
+from contract.bus import SERVICES, BusCommand, BusReply, decode_reply
 from contract.errors import Overloaded
 from contract.telemetry import get_logger
 from contract.transport import REPLY_FIELD, Mailbox, find_reply
@@ -35,8 +35,9 @@ class Replies:
         self._waiting_max = waiting_max
         self._mailbox = Mailbox(listener, lua.REPLIES_PREFIX, self._take)
         self._awaited: dict[str, asyncio.Future[BusReply]] = {}
-        self._of_worker: Counter[str] = Counter()
-        self._refused: Counter[tuple[str, str]] = Counter()
+        # Every figure is there from the beginning: whoever watches one must be able to tell none from nothing known.
+        self._of_worker = Counter(dict.fromkeys(SERVICES, 0))
+        self._refused = Counter({(worker, limit): 0 for worker in SERVICES for limit in ("awaited", "waiting")})
 
     async def tell(self, worker: str, command: BusCommand) -> None:
         """Hand a command over that nobody waits for. Raises Overloaded, or NotReady when Redis is away."""

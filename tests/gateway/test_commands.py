@@ -135,7 +135,12 @@ def of_long_ago(seconds: float) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-@pytest.mark.parametrize("command_id", ["nonsense", "0", new_command_id().upper(), of_long_ago(GONE_S), "a.b"])
+OF_NO_TIME = "ffffffff-ffff-7fff-bfff-ffffffffffff"
+
+
+@pytest.mark.parametrize(
+    "command_id", ["nonsense", "0", new_command_id().upper(), of_long_ago(GONE_S), OF_NO_TIME, "a.b"]
+)
 async def test_a_command_that_nobody_knows_is_not_found(gateway: Settings, command_id: str) -> None:
     refused(await get(gateway.port, f"/api/commands/{command_id}"), 404)
 
