@@ -36,8 +36,10 @@ class Replies:
         self._mailbox = Mailbox(listener, lua.REPLIES_PREFIX, self._take)
         self._awaited: dict[str, asyncio.Future[BusReply]] = {}
         # Every figure is there from the beginning: whoever watches one must be able to tell none from nothing known.
-        self._of_worker = Counter(dict.fromkeys(SERVICES, 0))
-        self._refused = Counter({(worker, limit): 0 for worker in SERVICES for limit in ("awaited", "waiting")})
+        self._of_worker: Counter[str] = Counter(dict[str, int].fromkeys(SERVICES, 0))
+        self._refused: Counter[tuple[str, str]] = Counter(
+            {(worker, limit): 0 for worker in SERVICES for limit in ("awaited", "waiting")}
+        )
 
     async def tell(self, worker: str, command: BusCommand) -> None:
         """Hand a command over that nobody waits for. Raises Overloaded, or NotReady when Redis is away."""
