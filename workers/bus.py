@@ -74,9 +74,18 @@ async def run(desk: Desk, service: Service, stream: Stream, stop: asyncio.Event)
             for delivery in await reader.next(AT_ONCE_MAX - len(at_work), stop):
                 # What is claimed back from ourselves is still at work, and may go on.
                 if delivery.entry_id not in at_work:
-                    work = tasks.create_task(run_once(desk, service, stream, delivery, stop))
+                    work = tasks.create_task(_run_apart(desk, service, stream, delivery, stop))
                     at_work[delivery.entry_id] = work
                     work.add_done_callback(lambda _, own=delivery.entry_id: at_work.pop(own))
+
+
+async def _run_apart(desk: Desk, service: Service, stream: Stream, delivery: Delivery, stop: asyncio.Event) -> None:
+    """Handle one delivery. One that cannot be settled stays pending and comes back after the lease; it takes no other
+    with it."""
+    try:
+        await run_once(desk, service, stream, delivery, stop)
+    except Exception:
+        desk.log.exception("a command cannot be settled", entry=delivery.entry_id)
 
 
 async def run_once(desk: Desk, service: Service, stream: Stream, delivery: Delivery, stop: asyncio.Event) -> None:

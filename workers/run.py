@@ -57,9 +57,10 @@ async def run_worker(name: str, settings: Settings) -> None:
     with _opened_tools(services, settings) as tools:
         async with opened as (context, stop), asyncio.TaskGroup() as tasks:
             for service in services:
-                tasks.create_task(serve(context, service, tools[service.name], identity, stop))
+                serving = serve(context, service, tools[service.name], identity, stop)
+                tasks.create_task(_or_all_stop(serving, stop))
             if LANES_WORKER.group in names:
-                tasks.create_task(consume(context, LANES_WORKER, identity, stop))
+                tasks.create_task(_or_all_stop(consume(context, LANES_WORKER, identity, stop), stop))
 
 
 def load_service(name: str) -> Service:
@@ -100,6 +101,15 @@ async def consume(context: Context, worker: Worker, identity: str, stop: asyncio
             tasks.create_task(_keep_going(partial(consume_lane, own), own.log, stop))
         answering = partial(answers.run, context, worker.group, identity, stop)
         tasks.create_task(_keep_going(answering, context.log, stop))
+
+
+async def _or_all_stop(work: Awaitable[None], stop: asyncio.Event) -> None:
+    """Do `work`; when it ends, whyever, so does everything beside it. To be cancelled is not enough for that: the
+    library of Redis may take it for an interruption."""
+    try:
+        await work
+    finally:
+        stop.set()
 
 
 async def _keep_going(work: Callable[[], Awaitable[None]], log: Any, stop: asyncio.Event) -> None:

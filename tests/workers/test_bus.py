@@ -14,7 +14,7 @@ from contract.bus import BusCommand, decode_command
 from contract.settings import Settings
 from contract.transport import Stream
 from lua.keys import cache_key
-from tests.support.desk import command, deliver, handled, open_desk, read, serving
+from tests.support.desk import command, deliver, handled, open_desk, read
 from workers import bus
 from workers.once import once, tell
 from workers.service import Desk, Ending, Later, Never, Refuse, Replied, Service, replied
@@ -148,16 +148,6 @@ async def test_a_command_that_is_delivered_twice_changes_once_and_replies_the_sa
     assert len(await outbox(desk)) == 1
 
 
-async def test_two_deliveries_at_once_change_once(desk: Desk) -> None:
-    own = command("add", {"amount": 1})
-    for _ in range(8):
-        assert await lua.submit(desk.redis, NAME, msgspec.json.encode(own), 10)
-    async with serving(desk, SERVICE, 4) as ask:
-        again = await ask(own)
-        assert again == await ask(own)
-    assert len(await outbox(desk)) == 1
-
-
 async def test_a_bug_is_answered_with_500_and_rolls_back_what_it_began(desk: Desk) -> None:
     reply = await handled(desk, SERVICE, "add", {"amount": 1}, user_id="breaks")
     assert reply.status == 500
@@ -236,37 +226,6 @@ async def test_a_command_that_keeps_killing_its_worker_is_parked(desk: Desk) -> 
     worn = delivery._replace(deliveries=bus.DELIVERIES_MAX + 1)
     await bus.run_once(desk, SERVICE, stream, worn, asyncio.Event())
     assert await desk.redis.xlen(lua.dead_commands_key(NAME)) == 1
-
-
-async def test_a_command_whose_worker_died_is_taken_over_after_the_lease(desk: Desk) -> None:
-    own = command("add", {"amount": 1})
-    assert await lua.submit(desk.redis, NAME, msgspec.json.encode(own), 10)
-    assert len(await read(desk, SERVICE, consumer="dead")) == 1
-    async with serving(desk, SERVICE):
-        async with asyncio.timeout(10):
-            while await waiting(desk):
-                # The stream tells nobody when an entry leaves it, so it is asked again.
-                await asyncio.sleep(0.02)
-    assert len(await outbox(desk)) == 1
-
-
-async def test_one_slow_command_does_not_hold_up_the_others(desk: Desk) -> None:
-    held, started = asyncio.Event(), asyncio.Event()
-
-    async def hold(_desk: Desk, _own: BusCommand) -> Ending:
-        started.set()
-        await held.wait()
-        return replied("at last")
-
-    service = Service(NAME, {"echo": echo, "hold": hold}, query_file="bus")
-    async with serving(desk, service) as ask:
-        slow = asyncio.ensure_future(ask(command("hold")))
-        await started.wait()
-        replies = await asyncio.gather(*(ask(command("echo")) for _ in range(40)))
-        assert {reply.status for reply in replies} == {200}
-        assert not slow.done()
-        held.set()
-        assert (await slow).status == 200
 
 
 async def test_every_command_is_counted_by_kind_and_ending(desk: Desk) -> None:

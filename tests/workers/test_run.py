@@ -1,0 +1,27 @@
+"""A process of several workers: what ends one of them ends the process, and whoever watches it starts it again."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from contract.settings import Settings
+from workers import run
+
+WITHIN_S = 10.0
+
+
+async def test_when_one_part_of_a_worker_ends_for_good_the_process_does(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def break_down(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(run, "serve", break_down)
+    monkeypatch.setattr(run, "configure_logging", lambda *_: None)
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(ExceptionGroup) as caught:
+        await run.run_worker("orders", settings)
+    assert caught.group_contains(ZeroDivisionError)
+    # Not by being cancelled, which the library of Redis takes for an interruption, again and again.
+    assert asyncio.get_running_loop().time() - began < WITHIN_S
