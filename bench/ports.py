@@ -1,5 +1,6 @@
 """Ports for servers of our own, which nobody else gets as long as this process lives."""
 
+import atexit
 import random
 import socket
 
@@ -27,6 +28,12 @@ def free_port() -> int:
 def free_ports(count: int) -> list[int]:
     """Several of them, all different."""
     return [free_port() for _ in range(count)]
+
+
+@atexit.register
+def _release() -> None:
+    for claim in _held:
+        claim.close()
 
 
 def _is_free(port: int) -> bool:

@@ -11,7 +11,7 @@ import pytest_asyncio
 from tests.support.browsers import OTHER_PAGE, Browser
 from tests.support.http import Response
 from tests.support.people import PASSWORD, fresh_email
-from tests.support.refusals import refused
+from tests.support.refusals import code
 from tests.support.servers import Servers
 from tests.support.shop import Shop, open_shop
 from tests.support.shoppers import Shopper
@@ -26,11 +26,6 @@ EMPTY_WISHLIST = {"items": [], "count": 0}
 async def shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
     async with open_shop(servers, tmp_path_factory.mktemp("shop")) as opened:
         yield opened
-
-
-def code(answer: Response, status: int) -> str:
-    refused(answer, status)
-    return answer.json()["error"]["code"]
 
 
 def data(answer: Response) -> Any:

@@ -8,8 +8,8 @@ from urllib.parse import quote
 import pytest
 import pytest_asyncio
 
-from tests.support.http import Response, get
-from tests.support.refusals import refused
+from tests.support.http import get
+from tests.support.refusals import code
 from tests.support.servers import Servers
 from tests.support.shop import Shop, open_shop
 from tests.support.store import new_id
@@ -22,11 +22,6 @@ GAME = {"title": "Half-Life", "price": 9.99, "stock": 3}
 async def shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
     async with open_shop(servers, tmp_path_factory.mktemp("shop")) as opened:
         yield opened
-
-
-def code(answer: Response, status: int) -> str:
-    refused(answer, status)
-    return answer.json()["error"]["code"]
 
 
 async def test_a_game_can_be_read_by_anybody_and_kept_for_seconds(shop: Shop) -> None:

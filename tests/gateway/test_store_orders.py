@@ -12,9 +12,9 @@ from contract.settings import Settings
 from contract.transport import open_redis
 from tests.support.buyers import balance_of, stock_of
 from tests.support.desk import open_desk
-from tests.support.http import Response, post
+from tests.support.http import post
 from tests.support.processes import running, running_gateway
-from tests.support.refusals import refused
+from tests.support.refusals import code
 from tests.support.servers import Servers
 from tests.support.shoppers import Shopper, add_shopper
 from tests.support.store import add_game, new_id
@@ -56,12 +56,6 @@ async def shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> As
         open_desk(served, STORE) as desk,
     ):
         yield Shop(served, desk)
-
-
-def code(answer: Response, status: int) -> str:
-    """The code of a refusal, whose form is checked."""
-    refused(answer, status)
-    return answer.json()["error"]["code"]
 
 
 async def test_an_order_is_answered_with_what_was_paid_and_can_be_read(shop: Shop) -> None:

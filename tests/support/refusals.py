@@ -27,6 +27,13 @@ def refused(response: Response | None, *statuses: int) -> str:
     return said
 
 
+def code(answer: Response | None, *statuses: int) -> str:
+    """The code of a refusal by a route of /api, whose form is checked."""
+    refused(answer, *statuses)
+    assert answer is not None
+    return answer.json()["error"]["code"]
+
+
 def unread(response: Response | None) -> None:
     """Check the refusal of a request that the server itself could not read: 4xx, or the connection is closed."""
     assert response is None or 400 <= response.status < 500, response
