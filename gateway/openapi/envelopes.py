@@ -75,7 +75,11 @@ def api(
 
 
 _TOKENS: list[Part] = [{"bearer": []}, {"cookie": []}]
-_SECURITY: dict[str, list[Part]] = {"guests": [{}, *_TOKENS], "people": _TOKENS, "administrators": _TOKENS}
+_SECURITY: dict[str, list[Part]] = {
+    "guests": [{}, *_TOKENS],
+    "people": _TOKENS,
+    "administrators": [*_TOKENS, {"operator": []}],
+}
 
 
 def _problems_of(audience: Audience, writes: bool) -> tuple[Problem, ...]:
@@ -216,4 +220,5 @@ RESPONSES: Part = REFUSALS | {"Pending": pending()}
 SECURITY_SCHEMES: Part = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
     "cookie": {"type": "apiKey", "in": "cookie", "name": "session_token"},
+    "operator": {"type": "apiKey", "in": "header", "name": "X-Admin-Key"},
 }

@@ -11,7 +11,7 @@ from contract.access_tokens import make_access_token
 from contract.auth_keys import derive_keys, new_seed, private_keys
 from contract.settings import Settings
 from tests.support.browsers import OTHER_PAGE, OWN_PAGE
-from tests.support.http import Response, post
+from tests.support.http import Response, post, request, send
 from tests.support.processes import running_gateway
 from tests.support.servers import Servers
 
@@ -85,6 +85,9 @@ async def test_a_page_of_another_site_orders_nothing_by_somebodys_cookie(guarded
     is_refused(await order(guarded, "cross", Cookie=f"session_token={token(guarded)}", **OTHER_PAGE), 403)
 
 
+GAME = b'{"title":"Halo","price":9.99}'
+
+
 async def test_a_sale_is_opened_with_the_key_or_by_an_administrator(guarded: Settings) -> None:
     boss = token(guarded, "boss", "ADMIN")
     assert (await init(guarded, X_Admin_Key=ADMIN_KEY)).status == 200
@@ -95,6 +98,12 @@ async def test_a_sale_is_opened_with_the_key_or_by_an_administrator(guarded: Set
     is_refused(await init(guarded, Authorization=f"Bearer {boss[:-6]}AAAAAA"), 401)
     is_refused(await init(guarded, Authorization=f"Bearer {token(guarded)}"), 403)
     is_refused(await init(guarded, Cookie=f"session_token={boss}", **OTHER_PAGE), 403)
+
+
+async def test_the_operators_key_opens_the_routes_of_administrators_too(guarded: Settings) -> None:
+    for key, status in ((ADMIN_KEY, 202), ("a guess", 401), ("", 401)):
+        raw = request("PUT", "/api/games/halo", GAME, Content_Type="application/json", X_Admin_Key=key, Prefer="wait=0")
+        assert (await send(guarded.port, raw)).status == status
 
 
 async def test_where_the_setting_is_off_the_sale_asks_for_no_token(guarded: Settings) -> None:
