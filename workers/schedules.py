@@ -21,9 +21,9 @@ from workers.worker import Context
 
 PAGE_ROWS = 1_000
 """Rows that one transaction deletes, and entries that one look at a stream reads."""
-HANDLED_DAYS = 30
-"""How long it is known of a command that it was handled. A command is tried for a day at most, and whoever asks again
-under the same key does so within days. One that an operator may still hand in again is known for as long as it lies."""
+HANDLED_DAYS = 7
+"""How long it is known of a command that it was handled, with its reply, which may show a whole cart. A command is tried
+for a day at most; one that an operator may still hand in again is known for as long as it lies."""
 SKEW_DAYS = 1
 """How far the clocks of gateways and Postgres may differ; in truth it is seconds."""
 RETURNING_MAX = 10_000
