@@ -22,7 +22,7 @@ from workers.worker import Context
 PAGE_ROWS = 1_000
 """Rows that one transaction deletes, and entries that one look at a stream reads."""
 HANDLED_DAYS = 7
-"""How long it is known of a command that it was handled, with its reply, which may show a whole cart. A command is tried
+"""How long it is known of a command that it was handled, with its reply, which may be a whole cart. A command is tried
 for a day at most; one that an operator may still hand in again is known for as long as it lies."""
 SKEW_DAYS = 1
 """How far the clocks of gateways and Postgres may differ; in truth it is seconds."""
