@@ -14,6 +14,7 @@ from tests.support.http import init
 from tests.support.processes import running, running_gateway
 from tests.support.selling import Sale
 from tests.support.servers import Servers
+from tests.support.shop import Shop, open_shop
 
 BODY_TIMEOUT_S = 0.5
 UNITS = 10
@@ -94,3 +95,10 @@ async def caches(settings: Settings) -> AsyncIterator[list[Cache]]:
 @pytest.fixture
 def cache(caches: list[Cache]) -> Cache:
     return caches[0]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
+    """A gateway with all workers, for all tests of a module."""
+    async with open_shop(servers, tmp_path_factory.mktemp("shop")) as opened:
+        yield opened

@@ -1,31 +1,22 @@
 """Carts, wishlists and their migration through HTTP: guests, users, and every answer that a client has to know."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from tests.support.browsers import OTHER_PAGE, Browser
 from tests.support.http import Response
 from tests.support.people import PASSWORD, fresh_email
 from tests.support.refusals import code
-from tests.support.servers import Servers
-from tests.support.shop import Shop, open_shop
+from tests.support.shop import Shop
 from tests.support.shoppers import Shopper
 from tests.support.store import cart_of, fill_cart, new_id, new_session
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 EMPTY_CART = {"items": [], "units": 0, "total": 0.0}
 EMPTY_WISHLIST = {"items": [], "count": 0}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
-    async with open_shop(servers, tmp_path_factory.mktemp("shop")) as opened:
-        yield opened
 
 
 def data(answer: Response) -> Any:

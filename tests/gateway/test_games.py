@@ -1,27 +1,18 @@
 """The catalogue through HTTP: what is found, how old it may be, and every answer that a client has to know."""
 
 import secrets
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from urllib.parse import quote
 
 import pytest
-import pytest_asyncio
 
 from tests.support.http import get
 from tests.support.refusals import code
-from tests.support.servers import Servers
-from tests.support.shop import Shop, open_shop
+from tests.support.shop import Shop
 from tests.support.store import new_id
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 GAME = {"title": "Half-Life", "price": 9.99, "stock": 3}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
-    async with open_shop(servers, tmp_path_factory.mktemp("shop")) as opened:
-        yield opened
 
 
 async def test_a_game_can_be_read_by_anybody_and_kept_for_seconds(shop: Shop) -> None:
@@ -100,7 +91,7 @@ async def test_home_lists_are_three(shop: Shop) -> None:
 
 
 async def test_what_an_admin_writes_is_read_at_once_although_it_was_cached(shop: Shop) -> None:
-    admin, game, port = await shop.shopper("ADMIN"), new_id(), shop.settings.port
+    admin, game, port = await shop.shopper(role="ADMIN"), new_id(), shop.settings.port
     genre = f"genre-{secrets.token_hex(6)}"
     assert code(await get(port, f"/api/games/{game}"), 404) == "GAME_NOT_FOUND"
     assert (await get(port, f"/api/games?genre={genre}")).json()["results"] == []
@@ -133,7 +124,7 @@ async def test_only_an_admin_writes_games(shop: Shop) -> None:
     ids=str,
 )
 async def test_a_game_that_cannot_be_is_refused_with_a_sentence(shop: Shop, change: dict, sentence: str) -> None:
-    admin = await shop.shopper("ADMIN")
+    admin = await shop.shopper(role="ADMIN")
     answer = await admin.send("PUT", f"/api/games/{new_id()}", GAME | change)
     assert code(answer, 400) == "BAD_REQUEST"
     assert answer.json()["error"]["message"].startswith(sentence)

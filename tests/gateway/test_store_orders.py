@@ -1,61 +1,20 @@
 """Store orders through HTTP: a real gateway, the real worker, and every answer that a client has to know."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from contract.settings import Settings
-from contract.transport import open_redis
 from tests.support.buyers import balance_of, stock_of
-from tests.support.desk import open_desk
 from tests.support.http import post
-from tests.support.processes import running, running_gateway
 from tests.support.refusals import code
-from tests.support.servers import Servers
-from tests.support.shoppers import Shopper, add_shopper
-from tests.support.store import add_game, new_id
-from workers.service import Desk
-from workers.store_orders import STORE
+from tests.support.shop import Shop
+from tests.support.shoppers import Shopper
+from tests.support.store import new_id
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 ITEM = {"gameId": "halo", "quantity": 1}
-
-
-class Shop(NamedTuple):
-    """A gateway with the worker of the store, and a way to Postgres."""
-
-    settings: Settings
-    desk: Desk
-
-    async def shopper(self, balance: str = "100.00", role: str = "USER") -> Shopper:
-        return await add_shopper(self.settings, self.desk, balance, role)
-
-    async def game(self, **more: Any) -> str:
-        return await add_game(self.desk, **more)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
-    """One for the module. A busy machine may take its time to answer."""
-    settings = Settings(
-        redis_url=servers.redis_url,
-        postgres_url=servers.postgres_url,
-        data_dir=tmp_path_factory.mktemp("shop"),
-        ask_timeout_s=20,
-    )
-    redis = open_redis(settings)
-    await redis.flushall()
-    await redis.aclose()
-    async with (
-        running_gateway(settings) as served,
-        running(served, "worker", "orders"),
-        open_desk(served, STORE) as desk,
-    ):
-        yield Shop(served, desk)
 
 
 async def test_an_order_is_answered_with_what_was_paid_and_can_be_read(shop: Shop) -> None:

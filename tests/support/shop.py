@@ -23,9 +23,9 @@ class Shop(NamedTuple):
     settings: Settings
     desk: Desk
 
-    async def shopper(self, role: str = "USER") -> Shopper:
-        """Somebody who has logged in."""
-        return await add_shopper(self.settings, self.desk, role=role)
+    async def shopper(self, balance: str = "100.00", role: str = "USER") -> Shopper:
+        """Somebody who has logged in, and has so much to spend."""
+        return await add_shopper(self.settings, self.desk, balance, role)
 
     def guest(self) -> Browser:
         """A browser that comes for the first time."""
