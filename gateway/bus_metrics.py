@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, Exemplar, GaugeMetricFamily
 
 import lua
 
@@ -68,9 +68,16 @@ def queue_families(queues: Iterable[lua.Queue], handled: Iterable[lua.Handled]) 
     seconds = _counter("fluxgate_command_seconds", "Time that workers took for commands.", *labels)
     for own in handled:
         of = [own.worker, own.kind, own.status]
-        commands.add_metric(of, own.times)
+        commands.add_metric(of, own.times, exemplar=_exemplar(own))
         seconds.add_metric(of, own.seconds)
     return [waiting, oldest, dead, commands, seconds]
+
+
+def _exemplar(own: lua.Handled) -> Exemplar | None:
+    """The latest command of a count, by which its log lines are found; formats that know no exemplars leave it out."""
+    if not own.trace_id:
+        return None
+    return Exemplar({"trace_id": own.trace_id, "request_id": own.request_id}, 1.0)
 
 
 def deferred_families(told: bytes | None, workers: Iterable[str]) -> list[Any]:

@@ -8,8 +8,9 @@ from contract.bus import SERVICES
 from contract.errors import NotReady
 from gateway.bus_metrics import deferred_families, queue_families
 from gateway.gate import Call
+from gateway.head import listed
 from gateway.meters import all_tallies, own_tally
-from gateway.metrics import CONTENT_TYPE, lane_families, process_families, render
+from gateway.metrics import CONTENT_TYPE, OPENMETRICS, OPENMETRICS_TYPE, lane_families, process_families, render
 from gateway.openapi import DOCUMENT
 from gateway.redis_faults import as_not_ready
 from gateway.replying import NO_STORE, Reply, refusal, reply
@@ -55,8 +56,9 @@ async def metrics(call: Call) -> Reply:
         of_all += deferred_families(deferred, SERVICES)
     except NotReady:
         pass
-    body = render([*process_families(tallies), *of_all])
-    return Reply(200, (("content-type", CONTENT_TYPE), NO_STORE), body)
+    openmetrics = OPENMETRICS in listed(call.headers, "accept")
+    body = render([*process_families(tallies), *of_all], openmetrics=openmetrics)
+    return Reply(200, (("content-type", OPENMETRICS_TYPE if openmetrics else CONTENT_TYPE), NO_STORE), body)
 
 
 async def openapi(_call: Call) -> Reply:

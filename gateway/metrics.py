@@ -8,17 +8,20 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
 from itertools import accumulate
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.openmetrics import exposition
 
 import lua
 from gateway.bus_metrics import BusTally, tally_families
 
 BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text"
+OPENMETRICS_TYPE = f"{OPENMETRICS}; version=1.0.0; charset=utf-8"
 SALES_EXPORTED_MAX = 1_000
 _DECISIONS = ("accepted", "diverted", "sold_out", "replayed", "cancelled", "persisted", "failed")
 
@@ -93,11 +96,11 @@ def _cumulated(counts: list[int]) -> list[tuple[str, float]]:
     return list(zip(bounds, map(float, accumulate(counts)), strict=True))
 
 
-def render(families: Iterable[Any]) -> bytes:
-    """Metric families in the text format of Prometheus."""
+def render(families: Iterable[Any], *, openmetrics: bool = False) -> bytes:
+    """Metric families in the text format of Prometheus, or in OpenMetrics, which has exemplars too."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Given(list(families)))
-    return generate_latest(registry)
+    return cast(Any, exposition).generate_latest(registry) if openmetrics else generate_latest(registry)
 
 
 def lane_families(figures: lua.Figures, proofs: list[bytes | None]) -> Iterable[Any]:

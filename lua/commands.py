@@ -34,13 +34,20 @@ class Handled(msgspec.Struct, frozen=True):
     status: str
     times: int
     seconds: float
+    # The trace and the request of the latest of them.
+    trace_id: str = ""
+    request_id: str = ""
 
 
-async def count_handled(client: Client, worker: str, kind: str, status: str, seconds: float) -> None:
+async def count_handled(
+    client: Client, worker: str, kind: str, status: str, seconds: float, *, trace_id: str = "", request_id: str = ""
+) -> None:
     """Add one command to the counts. `kind` and `status` are words of ours, so that the counts stay few."""
     async with cast(Any, client).pipeline(transaction=False) as pipe:
         pipe.hincrby(HANDLED, f"{worker}/{kind}/{status}", 1)
         pipe.hincrby(HANDLED, f"{worker}/{kind}/{status}/us", int(seconds * 1e6))
+        if trace_id:
+            pipe.hset(HANDLED, f"{worker}/{kind}/{status}/latest", f"{trace_id} {request_id}")
         await pipe.execute()
 
 
@@ -49,11 +56,12 @@ async def read_handled(client: Client) -> list[Handled]:
     found: dict[bytes, bytes] = await cast(Any, client).hgetall(HANDLED)
     handled: list[Handled] = []
     for field, count in sorted(found.items()):
-        if field.endswith(b"/us"):
+        if field.endswith((b"/us", b"/latest")):
             continue
         worker, kind, status = field.decode().split("/")
         seconds = int(found.get(field + b"/us", b"0")) / 1e6
-        handled.append(Handled(worker, kind, status, int(count), seconds))
+        trace_id, _, request_id = found.get(field + b"/latest", b"").decode().partition(" ")
+        handled.append(Handled(worker, kind, status, int(count), seconds, trace_id, request_id))
     return handled
 
 

@@ -113,7 +113,8 @@ async def run_once(desk: Desk, service: Service, stream: Stream, delivery: Deliv
         seconds = time.perf_counter() - began
         desk.log.info("command", ending=word, attempt=command.attempt, ms=round(seconds * 1000, 1))
         kind = command.kind if command.kind in service.handlers else "unknown"
-        await _counted(lua.count_handled(desk.redis, service.name, kind, word or "stopped", seconds), desk)
+        of = {"trace_id": command.trace[3:35], "request_id": command.request_id}
+        await _counted(lua.count_handled(desk.redis, service.name, kind, word or "stopped", seconds, **of), desk)
 
 
 async def _ending(

@@ -238,9 +238,11 @@ _METRICS = route(
     "Figures for Prometheus.",
     responses(
         s200={
-            "description": "The text format of Prometheus.",
+            "description": "The text format of Prometheus, or OpenMetrics where the header Accept names it.",
             "headers": {name: ref("headers", name) for name in ("Cache-Control", "X-Request-Id")},
-            "content": {"text/plain": {"schema": {"type": "string"}}},
+            "content": {
+                kind: {"schema": {"type": "string"}} for kind in ("text/plain", "application/openmetrics-text")
+            },
         }
     ),
     family="Operation",

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
+from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 import lua
@@ -59,6 +60,21 @@ async def test_what_workers_have_handled_is_counted_by_kind_and_status(gateway: 
     found = await scraped(gateway.port)
     labels = {"worker": "auth", "kind": "login", "status": "401"}
     assert (of(found, "commands_total", **labels), of(found, "command_seconds_total", **labels)) == (2, 0.75)
+
+
+async def test_a_count_of_commands_names_the_trace_and_the_request_of_the_latest(
+    gateway: Settings, redis: lua.Client
+) -> None:
+    for digit in ("a", "b"):
+        trace = {"trace_id": digit * 32, "request_id": f"request-{digit}"}
+        await lua.count_handled(redis, "auth", "login", "401", 0.25, **trace)
+    answer = await get(gateway.port, "/metrics", Accept="application/openmetrics-text; version=1.0.0")
+    assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    families = {family.name: family for family in openmetrics.text_string_to_metric_families(answer.body.decode())}
+    [sample] = families["fluxgate_commands"].samples
+    assert sample.value == 2
+    assert sample.exemplar is not None
+    assert sample.exemplar.labels == {"trace_id": "b" * 32, "request_id": "request-b"}
 
 
 async def test_who_waits_for_a_worker_is_counted_until_it_has_come(gateway: Settings) -> None:

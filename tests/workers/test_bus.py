@@ -235,6 +235,14 @@ async def test_every_command_is_counted_by_kind_and_ending(desk: Desk) -> None:
     assert found == {("echo", "200"): 2, ("refuse", "409"): 1, ("unknown", "dead"): 1}
 
 
+async def test_a_count_knows_the_trace_and_the_request_of_its_latest_command(desk: Desk) -> None:
+    for digit in ("a", "b"):
+        trace = f"00-{digit * 32}-{'1' * 16}-01"
+        await handled(desk, SERVICE, "echo", trace=trace, request_id=f"request-{digit}")
+    [found] = await lua.read_handled(desk.redis)
+    assert (found.times, found.trace_id, found.request_id) == (2, "b" * 32, "request-b")
+
+
 def test_pauses_grow_and_are_bounded() -> None:
     pauses = [bus.pause_s(attempt) for attempt in range(1, 60)]
     assert pauses[:3] == [1.0, 2.0, 4.0]
