@@ -27,6 +27,7 @@ from sql import apply_schema
 # the 1.4 s that valkey.py and postgres.py keep, this is what the supervisor has for all of them.
 GATEWAY_STOP_WITHIN_S = 1.8
 WORKER_STOP_WITHIN_S = 0.8
+CANCEL_AGAIN_S = 0.1
 EMBEDDED = " (embedded)"
 WORKERS = ("auth", "migration", "orders")
 """The keys of workers.run.SERVICES, which it would take half of the start to import; a test keeps the two equal."""
@@ -47,16 +48,22 @@ async def run(settings: Settings) -> None:
         try:
             await asyncio.wait({working, stop_asked, supervisor.broken}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            working.cancel()
-            await asyncio.wait({working})
             if stop_asked.done():
                 display.say("Stopping; ctrl-C again kills.")
             started = time.monotonic()
+            await _cancelled(working)
             await supervisor.stop()
         for outcome in (working, supervisor.broken):
             if outcome.done() and not outcome.cancelled():
                 outcome.result()
         display.say(f"Stopped after {time.monotonic() - started:.1f} s. The data is in {settings.data_dir}.")
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    """Cancel a task until it has ended: redis-py takes a cancellation for a fault where a server does not answer."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=CANCEL_AGAIN_S)
 
 
 def _stop_on_signals(supervisor: Supervisor) -> asyncio.Future[None]:
