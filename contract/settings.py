@@ -8,7 +8,7 @@ content is the value, for secrets. `.env.example` lists exactly these fields; a 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, get_args, get_type_hints
+from typing import Annotated, Literal, cast, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,6 +20,8 @@ RateOrOff = Annotated[float, Meta(ge=0, le=1_000_000)]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 
 PREFIX = "FLUXGATE_"
+SANDBOX_CREDENTIALS = ("sandbox-hash", "sandbox-key", "sandbox@localhost")
+"""Hash, key and e-mail address that the sandbox of G2A takes where none are set."""
 PRODUCTION_CLIENT_RATE_PER_S = 10.0
 """A person clicks once or twice a second; a household behind one address has several of them."""
 
@@ -105,6 +107,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_url: str = ""
     # Whom mails are from.
     mail_from: str = "shop@localhost"
+    # Where the API of G2A is. Empty: the sandbox that `fluxgate up` starts (development only).
+    g2a_url: str = ""
+    # Which of the two it speaks there: the contract of this project, or the export API of G2A itself.
+    g2a_dialect: Literal["contract", "g2a"] = "contract"
+    # What G2A knows us by: the hash, the key (its secret), and for its export API the e-mail address of the account.
+    # Empty: what the sandbox takes (development only).
+    g2a_hash: str = ""
+    g2a_key: str = ""
+    g2a_email: str = ""
+    # Requests to G2A that all processes together make in a minute.
+    g2a_rate_per_minute: Annotated[int, Meta(ge=20, le=10_000_000)] = 600
+    # How long G2A may take for one answer.
+    g2a_timeout_s: Annotated[float, Meta(ge=0.1, le=20)] = 8.0
+    # How the webhooks of G2A are signed: as the contract says, or as Standard Webhooks.
+    g2a_webhook_scheme: Literal["contract", "standard"] = "contract"
+    # The secret that they are signed with; Standard Webhooks write theirs as whsec_ and base64. Empty: the hash above.
+    g2a_webhook_secret: str = ""
+    # The secret before that one, good as well while a new one is brought in. Empty: none.
+    g2a_webhook_secret_old: str = ""
+    # The port of G2A's sandbox.
+    g2a_sandbox_port: Port = 4010
+    # Products of the sandbox's catalogue.
+    g2a_sandbox_products: Annotated[int, Meta(ge=0, le=1_000_000)] = 200
+    # Seeds of 64 hexadecimal digits, separated by spaces, that the keys of games lie sealed with: the first seals, each
+    # of them opens. Only workers need them. Empty: one is made, and kept in the data directory (development only).
+    vault_seeds: str = ""
     # The least severe log lines that are written; debug has a line for every request.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -154,6 +182,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def postgres_at(self) -> str:
         """The URL of Postgres: the given one, or the embedded server's."""
         return self.postgres_url or f"postgresql://fluxgate@127.0.0.1:{self.postgres_port}/fluxgate"
+
+    @property
+    def is_g2a_sandboxed(self) -> bool:
+        """Whether G2A is the sandbox of `fluxgate up`."""
+        return not self.g2a_url and self.env == "development"
+
+    @property
+    def g2a_at(self) -> str:
+        """The URL that the paths of G2A's API begin with; empty where there is none."""
+        if not self.is_g2a_sandboxed:
+            return self.g2a_url.rstrip("/")
+        return f"http://127.0.0.1:{self.g2a_sandbox_port}/" + ("contract" if self.g2a_dialect == "contract" else "v1")
+
+    @property
+    def g2a_credentials(self) -> tuple[str, str, str]:
+        """Hash, key and e-mail address that G2A knows us by; in development what its sandbox takes, by default."""
+        given = (self.g2a_hash, self.g2a_key, self.g2a_email)
+        taken = SANDBOX_CREDENTIALS if self.env == "development" else ("", "", "")
+        return cast(tuple[str, str, str], tuple(one or other for one, other in zip(given, taken, strict=True)))
+
+    @property
+    def g2a_webhook_secrets(self) -> tuple[str, ...]:
+        """Secrets that a webhook of G2A may be signed with, the one in force first; none where none are set."""
+        in_force = self.g2a_webhook_secret or self.g2a_credentials[0]
+        return tuple(secret for secret in (in_force, self.g2a_webhook_secret_old) if secret)
 
 
 def read_settings(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Settings:
@@ -207,7 +260,7 @@ def _decode_path(wanted: type, value: object) -> object:
 
 
 def _check(settings: Settings) -> None:
-    for field in ("waiting_room_url", "gateway_url"):
+    for field in ("waiting_room_url", "gateway_url", "g2a_url"):
         url: str = getattr(settings, field)
         if url and not _is_web_url(url):
             raise SettingsError(f"{PREFIX}{field.upper()} must be an absolute http or https URL, not {url!r}.")

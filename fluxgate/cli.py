@@ -58,14 +58,15 @@ def gateway() -> None:
 
 @app.command(epilog=example("fluxgate worker orders"))
 def worker(
-    name: Annotated[str, typer.Argument(help="The worker, such as `orders`, or `all`.", show_default=False)],
+    names: Annotated[list[str], typer.Argument(help="Workers, such as `orders`, or `all`.", show_default=False)],
 ) -> None:
-    """Run one worker, or all in one process: it takes its commands from a stream, acts, and writes to Postgres."""
+    """Run one worker, or several in one process: each takes commands from its stream, acts, and writes to Postgres."""
     from workers.run import ALL, SERVICES, run_worker
 
-    if name not in (*SERVICES, ALL):
-        raise typer.BadParameter(f"there is no worker {name!r}; there is {', '.join((*sorted(SERVICES), ALL))}.")
-    asyncio.run(run_worker(name, _settings()))
+    for name in names:
+        if name not in (*SERVICES, ALL):
+            raise typer.BadParameter(f"there is no worker {name!r}; there is {', '.join((*sorted(SERVICES), ALL))}.")
+    asyncio.run(run_worker(names, _settings()))
 
 
 @app.command(epilog=example("fluxgate reaper"))

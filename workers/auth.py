@@ -216,7 +216,7 @@ def open_tools(settings: Settings) -> Tools:
     return Tools(private_keys(settings), Passwords(), mail_server(settings))
 
 
-def close_tools(tools: Tools) -> None:
+async def close_tools(tools: Tools) -> None:
     """End the threads that hash."""
     tools.passwords.close()
 

@@ -9,6 +9,7 @@ Fails     as the ending of a command says; one past its deadline is answered and
 
     Replied    its caches go, the reply is kept and told to who asked, and the command leaves its stream
     Later      it waits in the outbox of Postgres for its time, and comes back as another attempt
+    More       it has done a part, and waits in the same way for its next, however often
     Never      it moves to `<stream>.dead` with its reason, and who asked is told that it failed
     Refuse     as Replied, with the problem; what was begun has been rolled back
     exception  passing faults are waited out while somebody waits; a bug is answered with 500, or tried again later
@@ -31,7 +32,7 @@ from sql import load_queries
 from workers.consumer import Reader, until_it_works
 from workers.faults import is_transient
 from workers.once import already_done
-from workers.service import Desk, Ending, Later, Never, Refuse, Replied, Service
+from workers.service import Desk, Ending, Later, More, Never, Refuse, Replied, Service
 
 AT_ONCE_MAX = 16
 """Commands of one process at work at the same time: more would only wait for Postgres."""
@@ -136,7 +137,9 @@ async def _ending(
             return await handler(desk, command)
 
     try:
-        return await (_with_patience(work, desk) if command.reply_to else until_it_works(work, desk, stop))
+        # One that has no deadline any more has done a part of its work, and has to do the rest.
+        is_waited_for = command.reply_to and command.deadline_ms
+        return await (_with_patience(work, desk) if is_waited_for else until_it_works(work, desk, stop))
     except Refuse as refused:
         return Replied(refused.status, problem=refused.problem)
     except msgspec.ValidationError as error:
@@ -182,17 +185,25 @@ async def _settle(desk: Desk, task: _Task, ending: Ending) -> str:
             return str(ending.status)
         case Later() if command.attempt < ATTEMPTS_MAX:
             desk.log.warning("command comes back later", reason=ending.reason, after_s=ending.after_s)
-            again = msgspec.structs.replace(command, attempt=command.attempt + 1)
-            row = (UUID(command.id), task.place.group, msgspec.json.encode(again), ending.after_s)
-            await desk.pool.execute(load_queries("bus")["leave_command"], *row)
-            await settle(desk.redis, task.place, b"")
+            await _put_off(desk, task, ending.after_s, attempt=command.attempt + 1)
             return "later"
+        case More():
+            await _put_off(desk, task, ending.after_s, attempt=1, deadline_ms=0)
+            return "more"
         case Later() | Never():
             desk.log.error("command is dead-lettered", reason=ending.reason)
             reply = BusReply(command.id, 500, problem=_BUG)
             dead, text = lua.dead_commands_key(task.place.group), task.delivery.fields[FIELD.encode()]
             await bury(desk.redis, task.place, dead, text, ending.reason[:500], encode(reply))
             return "dead"
+
+
+async def _put_off(desk: Desk, task: _Task, after_s: float, **changes: int) -> None:
+    """Let a command wait in the outbox for so many seconds, with these fields changed."""
+    again = msgspec.structs.replace(task.command, **changes)
+    row = (UUID(again.id), task.place.group, msgspec.json.encode(again), after_s)
+    await desk.pool.execute(load_queries("bus")["leave_command"], *row)
+    await settle(desk.redis, task.place, b"")
 
 
 async def _counted(counting: Awaitable[None], desk: Desk) -> None:

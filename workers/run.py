@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pkgutil import resolve_name
 from typing import Any
@@ -24,6 +24,8 @@ SERVICES = {
     "auth": "workers.auth:AUTH",
     "migration": "workers.migration:MIGRATION",
     "orders": "workers.store_orders:STORE",
+    "g2a": "workers.g2a:G2A",
+    "webhooks": "workers.webhooks:WEBHOOKS",
 }
 """Every worker by its name on the command line, and where its Service stands. A process imports those that it runs:
 what signs and hashes takes a third of a start, and the others have no use for it."""
@@ -45,22 +47,22 @@ BLOCK_S = 1.0
 """The longest that a blocking read of ours waits by design."""
 
 
-async def run_worker(name: str, settings: Settings) -> None:
-    """Run the worker of this name, a key of SERVICES, or `all` of them, until SIGTERM or SIGINT. Raises LanesDiffer."""
-    names = list(SERVICES) if name == ALL else [name]
+async def run_worker(names: Sequence[str], settings: Settings) -> None:
+    """Run the workers of these names, keys of SERVICES, or `all`, until SIGTERM or SIGINT. Raises LanesDiffer."""
+    name = " ".join(names)
+    names = list(SERVICES) if ALL in names else names
     # Unique for each process: two that share a name would take each other's entries without noticing.
     identity = f"{socket.gethostname()}-{os.getpid()}"
     connections = SERVICE_CONNECTIONS * len(names)
     opened = _context(name, LANES_WORKER.query_file, settings, connections)
     services = [load_service(own) for own in names]
     # Opened before anything runs, so that a setting with which a service cannot work is told at once, and alone.
-    with _opened_tools(services, settings) as tools:
-        async with opened as (context, stop), asyncio.TaskGroup() as tasks:
-            for service in services:
-                serving = serve(context, service, tools[service.name], identity, stop)
-                tasks.create_task(_or_all_stop(serving, stop))
-            if LANES_WORKER.group in names:
-                tasks.create_task(_or_all_stop(consume(context, LANES_WORKER, identity, stop), stop))
+    async with _opened_tools(services, settings) as tools, opened as (context, stop), asyncio.TaskGroup() as tasks:
+        for service in services:
+            serving = serve(context, service, tools[service.name], identity, stop)
+            tasks.create_task(_or_all_stop(serving, stop))
+        if LANES_WORKER.group in names:
+            tasks.create_task(_or_all_stop(consume(context, LANES_WORKER, identity, stop), stop))
 
 
 def load_service(name: str) -> Service:
@@ -68,15 +70,15 @@ def load_service(name: str) -> Service:
     return resolve_name(SERVICES[name])
 
 
-@contextmanager
-def _opened_tools(services: list[Service], settings: Settings) -> Generator[dict[str, Any]]:
+@asynccontextmanager
+async def _opened_tools(services: list[Service], settings: Settings) -> AsyncGenerator[dict[str, Any]]:
     """What each of the services makes for itself at its start, by its name. Raises SettingsError."""
     tools: dict[str, Any] = {}
-    with ExitStack() as opened:
+    async with AsyncExitStack() as opened:
         for service in services:
             tools[service.name] = service.open_tools(settings) if service.open_tools else None
             if service.close_tools:
-                opened.callback(service.close_tools, tools[service.name])
+                opened.push_async_callback(service.close_tools, tools[service.name])
         yield tools
 
 

@@ -1,6 +1,6 @@
 """What a worker of the command bus is: a name, a handler for each kind of command, and a file of queries.
 
-A handler gets a context and a command, and gives one of three outcomes; it may run twice on the same command, so
+A handler gets a context and a command, and gives one of four outcomes; it may run twice on the same command, so
 whatever it writes it writes through `workers.once`. What an outcome means stands in `workers/bus.py`.
 """
 
@@ -42,13 +42,20 @@ class Later(NamedTuple):
     reason: str
 
 
+class More(NamedTuple):
+    """A part of it is done, and kept. It goes on after so many seconds, as the same command, and as no other attempt;
+    it is done however late that is, and who asked gets the reply of its end."""
+
+    after_s: float = 0.0
+
+
 class Never(NamedTuple):
     """It cannot be handled; it is parked with this reason."""
 
     reason: str
 
 
-Ending = Replied | Later | Never
+Ending = Replied | Later | More | Never
 Handler = Callable[[Desk, BusCommand], Awaitable[Ending]]
 
 
@@ -59,7 +66,7 @@ class Service(NamedTuple):
     name: str
     handlers: Mapping[str, Handler]
     open_tools: Callable[[Settings], Any] | None = None
-    close_tools: Callable[[Any], None] | None = None
+    close_tools: Callable[[Any], Awaitable[None]] | None = None
     query_file: str = ""
 
     @property

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from asyncio import Event
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -21,6 +22,7 @@ from workers.service import Desk, Service
 CONNECTIONS = 32
 BACKLOG_MAX = 10_000
 WITHIN_S = 20.0
+ASKED_FOR_S = 60.0
 NEVER_READ = "replies-of-a-test"
 
 
@@ -34,14 +36,15 @@ async def open_desk(settings: Settings, service: Service) -> AsyncIterator[Desk]
         yield Desk(settings, redis, pool, service.queries, get_logger(), tools)
     finally:
         if service.close_tools:
-            service.close_tools(tools)
+            await service.close_tools(tools)
         await pool.close()
         await redis.aclose()
 
 
 def command(kind: str, body: Any = None, **more: Any) -> BusCommand:
     """A command with a new id, which somebody waits for."""
-    given = {"id": new_command_id(), "reply_to": lua.REPLIES_PREFIX + NEVER_READ} | more
+    asked = {"reply_to": lua.REPLIES_PREFIX + NEVER_READ, "deadline_ms": int((time.time() + ASKED_FOR_S) * 1000)}
+    given = {"id": new_command_id()} | asked | more
     return BusCommand(kind=kind, body=msgspec.Raw(encode({} if body is None else body)), **given)
 
 

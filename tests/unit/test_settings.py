@@ -44,6 +44,19 @@ DEFAULTS: dict[str, Any] = {
     "web_origins": "",
     "smtp_url": "",
     "mail_from": "shop@localhost",
+    "g2a_url": "",
+    "g2a_dialect": "contract",
+    "g2a_hash": "",
+    "g2a_key": "",
+    "g2a_email": "",
+    "g2a_rate_per_minute": 600,
+    "g2a_timeout_s": 8.0,
+    "g2a_webhook_scheme": "contract",
+    "g2a_webhook_secret": "",
+    "g2a_webhook_secret_old": "",
+    "g2a_sandbox_port": 4010,
+    "g2a_sandbox_products": 200,
+    "vault_seeds": "",
     "log_level": "info",
 }
 KEY = "0123456789abcdef"
@@ -86,6 +99,10 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path, field: str) 
         "admin_key": KEY,
         "order_auth": "required",
         "refresh_token_ttl_s": "3600",
+        "g2a_url": "https://g2a.example.com",
+        "g2a_dialect": "g2a",
+        "g2a_timeout_s": "3",
+        "g2a_webhook_scheme": "standard",
     }.get(field, "33" if not isinstance(DEFAULTS[field], str) else "some text")
     settings = read(tmp_path, **{"admin_key": KEY, field: given})
     assert str(getattr(settings, field)) in (given, "33.0")

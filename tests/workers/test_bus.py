@@ -17,7 +17,7 @@ from lua.keys import cache_key
 from tests.support.desk import command, deliver, handled, open_desk, read
 from workers import bus
 from workers.once import once, tell
-from workers.service import Desk, Ending, Later, Never, Refuse, Replied, Service, replied
+from workers.service import Desk, Ending, Later, More, Never, Refuse, Replied, Service, replied
 
 NAME = "webhooks"
 """A worker of the contract; what it does here is only what these tests need."""
@@ -248,3 +248,23 @@ def test_pauses_grow_and_are_bounded() -> None:
     assert pauses[:3] == [1.0, 2.0, 4.0]
     assert pauses == sorted(pauses)
     assert max(pauses) == bus.PAUSE_MAX_S
+
+
+async def test_a_command_that_has_done_a_part_goes_on_however_late_and_replies_at_its_end(desk: Desk) -> None:
+    parts = iter((More(), More(3), replied("whole")))
+    given: list[tuple[int, bool]] = []
+
+    async def work(_desk: Desk, own: BusCommand) -> Ending:
+        given.append((own.attempt, own.deadline_ms > 0))
+        return next(parts)
+
+    service = Service(NAME, {"parts": work}, query_file="bus")
+    assert (await deliver(desk, service, command("parts"))).status == 202
+    for after_s, status in ((0, 202), (3, 200)):
+        [row] = await outbox(desk)
+        assert after_s - 1 < row["due_s"] <= after_s
+        await desk.pool.execute("TRUNCATE outbox")
+        reply = await deliver(desk, service, decode_command(row["command"]))
+        assert reply.status == status
+    assert bytes(reply.data) == b'"whole"'
+    assert given == [(1, True), (1, False), (1, False)]

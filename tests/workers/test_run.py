@@ -21,7 +21,7 @@ async def test_when_one_part_of_a_worker_ends_for_good_the_process_does(
     monkeypatch.setattr(run, "configure_logging", lambda *_: None)
     began = asyncio.get_running_loop().time()
     with pytest.raises(ExceptionGroup) as caught:
-        await run.run_worker("orders", settings)
+        await run.run_worker(["orders"], settings)
     assert caught.group_contains(ZeroDivisionError)
     # Not by being cancelled, which the library of Redis takes for an interruption, again and again.
     assert asyncio.get_running_loop().time() - began < WITHIN_S
