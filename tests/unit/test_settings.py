@@ -101,7 +101,7 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path, field: str) 
         "refresh_token_ttl_s": "3600",
         "g2a_url": "https://g2a.example.com",
         "g2a_dialect": "g2a",
-        "g2a_timeout_s": "3",
+        "g2a_timeout_s": "3.0",
         "g2a_webhook_scheme": "standard",
     }.get(field, "33" if not isinstance(DEFAULTS[field], str) else "some text")
     settings = read(tmp_path, **{"admin_key": KEY, field: given})
