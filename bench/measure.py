@@ -74,7 +74,7 @@ def new_sale(bench: Bench, system: System, name: str, *, stock: int = 0, product
     """Open a sale that nobody has bought from. Without a stock it has more units than a load may buy."""
     sale = Sale(f"{name}-{bench.next_run()}", products, stock or bench.plan.orders_max)
     if products == 1:
-        open_sale(system.port, sale.name, sale.stock)
+        open_sale(system.port, sale.name, sale.stock, system.settings.admin_key)
     else:
         asyncio.run(open_sales(system.url, sale.names, sale.stock))
     return sale
