@@ -7,7 +7,7 @@ the bus         service bus once outbox scheduler schedules
 people          auth accounts logins passwords mail
 carts           migration carts
 the store       store_orders order_steps money flash_orders follow_ups games
-G2A             g2a
+G2A             g2a key_orders
 webhooks        webhooks
 for all         faults clients
 """

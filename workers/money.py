@@ -33,3 +33,9 @@ def add_up(lines: Iterable[tuple[Decimal, int]], promo: Promo | None = None) -> 
         discount = promo.amount
     discount = min(discount, subtotal)
     return Sums(subtotal, discount, subtotal - discount)
+
+
+def share(lines: Iterable[tuple[Decimal, int]], subtotal: Decimal, total: Decimal) -> Decimal:
+    """What was paid for these lines of an order that comes to `subtotal`, and to `total` with its discount."""
+    part = sum((price * quantity for price, quantity in lines), Decimal("0.00"))
+    return (total * part / subtotal).quantize(CENT, ROUND_HALF_UP) if subtotal else subtotal

@@ -58,6 +58,21 @@ async def give_back(connection: Connection, order: Row, status: str) -> tuple[Ro
     return row, stale_of(row, ids, shelves=any(game["stock"] == 0 for game in locked))
 
 
+async def complete_short(
+    connection: Connection, order: Row, missing: Mapping[str, int], amount: Decimal, reason: str
+) -> tuple[str, ...]:
+    """End a locked order whose buyer has some of its units, and give back `amount` for those that are missing, by
+    their games; gives the caches that are stale."""
+    row = await connection.fetchrow(QUERIES["set_status"], order["id"], "COMPLETED", reason)
+    await connection.execute(QUERIES["refund_part"], row["id"], amount)
+    if row["from_sale"]:
+        return stale_of(row)
+    ids = sorted(missing)
+    locked = await connection.fetch(QUERIES["lock_games"], ids)
+    await connection.execute(QUERIES["move_stock"], ids, [-missing[game] for game in ids])
+    return stale_of(row, ids, shelves=any(game["stock"] == 0 for game in locked))
+
+
 def stale_of(order: Row, games: Sequence[str] = (), *, shelves: bool = False) -> tuple[str, ...]:
     """The caches that an order makes stale. `games` are those whose stock has changed.
 

@@ -126,6 +126,16 @@ WITH entry AS (
 )
 UPDATE users AS u SET balance = u.balance + entry.amount FROM entry WHERE u.id = entry.user_id;
 
+-- name: refund_part
+-- Gives a part of what was paid for an order back to its user, with a row of the ledger.
+-- $1 order uuid, $2 amount numeric
+WITH entry AS (
+    INSERT INTO ledger (user_id, amount, kind, order_id)
+    SELECT user_id, least($2, -amount), 'refund', order_id FROM ledger WHERE order_id = $1 AND kind = 'purchase'
+    RETURNING user_id, amount
+)
+UPDATE users AS u SET balance = u.balance + entry.amount FROM entry WHERE u.id = entry.user_id;
+
 -- name: set_status
 -- What has become of an order. The trigger of the table is the fence.
 -- $1 order uuid, $2 status text, $3 why it failed text
