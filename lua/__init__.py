@@ -73,6 +73,7 @@ from lua.settling import (
     settle,
 )
 from lua.throttling import Bucket, give_back, is_known, mark_known, take_tokens
+from lua.upstreams import UpstreamCalls, count_upstream_call, read_upstream_calls
 
 __all__ = [
     "ANSWERS_PREFIX",
@@ -105,6 +106,7 @@ __all__ = [
     "SaleBooks",
     "Snapshot",
     "Status",
+    "UpstreamCalls",
     "Verdict",
     "accepted_tails",
     "admit",
@@ -113,6 +115,7 @@ __all__ = [
     "check_lanes",
     "commands_key",
     "count_handled",
+    "count_upstream_call",
     "dead_commands_key",
     "decide",
     "every_lane",
@@ -145,6 +148,7 @@ __all__ = [
     "read_queues",
     "read_records",
     "read_stock",
+    "read_upstream_calls",
     "release_cached",
     "replay_command",
     "replay_dead",

@@ -25,6 +25,7 @@
     fluxgate:{cache:F}:names  zset    names of the family's answers by when they lapse, for invalidation by pattern
     fluxgate:{throttle}:<digest>  hash    token bucket of an account or an address that tries to log in
     fluxgate:handled          hash    worker/kind/status -> commands and their microseconds
+    fluxgate:upstream_calls   hash    upstream/call/outcome -> requests and their microseconds
     fluxgate:deferred         string  what waits in the outbox of Postgres, by worker, as JSON
     fluxgate:secret           string  keys the digest of idempotency keys, so that order ids cannot be guessed
 
@@ -39,6 +40,7 @@ METERS = "fluxgate:meters"
 ANSWERS_PREFIX = "fluxgate:answers:"
 REPLIES_PREFIX = "fluxgate:replies:"
 HANDLED = "fluxgate:handled"
+UPSTREAM_CALLS = "fluxgate:upstream_calls"
 DEFERRED = "fluxgate:deferred"
 GROUP_OF_ORDERS = "orders"
 CACHE_FAMILIES = ("catalog", "g2a", "game", "home", "order", "session", "user")

@@ -1,0 +1,54 @@
+"""Opens the client of G2A that the settings ask for."""
+
+from redis.exceptions import RedisError
+
+import lua
+from contract.settings import Settings, SettingsError
+from contract.telemetry import get_logger
+from contract.transport import open_redis
+from workers.clients import g2a_contract
+from workers.clients.breaker import Breaker
+from workers.clients.g2a import G2A
+from workers.clients.g2a_contract import ContractG2A
+from workers.clients.g2a_line import Line
+from workers.clients.http import CONNECTIONS_MAX, Upstream
+from workers.clients.rate import Rate
+
+NAME = "g2a"
+"""What the rate and the counts of G2A are kept under."""
+
+
+def open_g2a(settings: Settings) -> G2A:
+    """A client of G2A, with connections of its own to Redis, where the rate and the counts are.
+
+    Raises SettingsError where the settings do not say where G2A is, or what it knows us by.
+    """
+    api_hash, api_key, _ = settings.g2a_credentials
+    if not settings.g2a_at:
+        raise SettingsError("FLUXGATE_G2A_URL must be set: there is no sandbox in production.")
+    if not api_hash or not api_key:
+        raise SettingsError("FLUXGATE_G2A_HASH and FLUXGATE_G2A_KEY must be set: G2A knows nobody without them.")
+    redis = open_redis(settings, connections=CONNECTIONS_MAX)
+    upstream = Upstream(
+        settings.g2a_at,
+        timeout_s=settings.g2a_timeout_s,
+        sign=g2a_contract.signing(api_hash, api_key),
+        count=_Counting(redis),
+        breaker=Breaker(),
+    )
+    rate = Rate(redis, NAME, settings.g2a_rate_per_minute)
+    return ContractG2A(Line(upstream, rate, {}, (api_hash, api_key), redis.aclose))
+
+
+class _Counting:
+    """Counts requests in Redis. A count that is lost says so in the log, and nothing else happens."""
+
+    def __init__(self, redis: lua.Client) -> None:
+        self._redis = redis
+        self._log = get_logger()
+
+    async def __call__(self, call: str, outcome: str, seconds: float) -> None:
+        try:
+            await lua.count_upstream_call(self._redis, NAME, call, outcome, seconds)
+        except (RedisError, OSError) as error:
+            self._log.warning("a request is not counted", error=f"{type(error).__name__}: {error}")
