@@ -31,6 +31,8 @@ user = typer.Typer(help="Make accounts, put money on them, and make the keys of 
 app.add_typer(user, name="user")
 cache = typer.Typer(help="Look at cached answers, or drop them.", no_args_is_help=True)
 app.add_typer(cache, name="cache")
+sandbox = typer.Typer(help="Run what plays another party's part.", no_args_is_help=True)
+app.add_typer(sandbox, name="sandbox")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
 
@@ -241,6 +243,19 @@ def user_keys(
     from fluxgate.user import keys_command
 
     keys_command(read_settings(), in_force)
+
+
+@sandbox.command("g2a", epilog=example("FLUXGATE_G2A_SANDBOX_PRODUCTS=100000 fluxgate sandbox g2a"))
+def sandbox_g2a() -> None:
+    """Play G2A, on loopback, until ctrl-C: a catalogue, orders, keys, webhooks, and every fault on request."""
+    from fluxgate.sandbox.g2a import serve
+
+    serve(_given_settings())
+
+
+@sandbox.callback()
+def sandbox_help() -> None:
+    """Run what plays another party's part."""
 
 
 def main() -> None:

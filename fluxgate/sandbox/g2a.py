@@ -1,0 +1,143 @@
+"""The process that plays G2A: its routes, and the way of one request through it.
+
+It listens on loopback only, and forgets everything when it ends: orders, keys, wallet, journal.
+"""
+
+import asyncio
+import re
+import signal
+import time
+from collections.abc import Awaitable, Callable
+
+from contract.settings import Settings
+from fluxgate.ports import Port, require_free
+from fluxgate.sandbox import contract_api, control_api, export_api
+from fluxgate.sandbox.faults import does_the_work, spoiled
+from fluxgate.sandbox.journal import Entry
+from fluxgate.sandbox.replies import Refused, refused
+from fluxgate.sandbox.serving import Listener, Reply, Request
+from fluxgate.sandbox.state import State
+
+Handler = Callable[..., Awaitable[Reply]]
+
+ROUTES: tuple[tuple[str, str, Handler], ...] = (
+    ("GET", "/contract/products", contract_api.list_products),
+    ("GET", "/contract/products/{id}", contract_api.show_product),
+    ("POST", "/contract/orders", contract_api.place_order),
+    ("GET", "/contract/orders", contract_api.find_orders),
+    ("GET", "/contract/orders/{id}", contract_api.show_order),
+    ("GET", "/v1/products", export_api.list_products),
+    ("POST", "/v1/order", export_api.place_order),
+    ("PUT", "/v1/order/pay/{id}", export_api.pay_order),
+    ("GET", "/v1/order/details/{id}", export_api.show_order),
+    ("GET", "/v1/order/key/{id}", export_api.take_key),
+    ("GET", "/livez", control_api.live),
+    ("GET", "/sandbox/control", control_api.show_control),
+    ("PUT", "/sandbox/control", control_api.change_control),
+    ("GET", "/sandbox/journal", control_api.show_journal),
+    ("GET", "/sandbox/orders", control_api.list_orders),
+    ("GET", "/sandbox/webhooks", control_api.list_webhooks),
+    ("POST", "/sandbox/webhooks", control_api.send_webhook),
+)
+# What both APIs share: who asks is checked, faults strike, the journal is kept.
+APIS = {"contract": contract_api.check, "v1": export_api.check}
+PATTERNS = [
+    (method, re.compile(path.replace("{id}", "([^/]{1,64})")), f"{method} {path}", handler)
+    for method, path, handler in ROUTES
+]
+REFERENCE_MAX = 64
+
+
+def serve(settings: Settings) -> None:
+    """Be G2A until SIGTERM or SIGINT. Raises Refusal when the port is taken."""
+    require_free([Port("127.0.0.1", settings.g2a_sandbox_port, "the sandbox of G2A", "FLUXGATE_G2A_SANDBOX_PORT")])
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    sandbox = Sandbox(settings)
+    listener = Listener(sandbox.answer)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await listener.start(settings.g2a_sandbox_port)
+    await stop.wait()
+    await listener.stop()
+    await sandbox.close()
+
+
+class Sandbox:
+    """One sandbox: a state, which a reset makes anew."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._state = State(settings)
+
+    async def close(self) -> None:
+        """End what goes on by itself."""
+        await self._state.close()
+
+    async def answer(self, request: Request) -> Reply:
+        """The way of one request."""
+        if (request.method, request.path) == ("POST", "/sandbox/reset"):
+            await self._state.close()
+            self._state = State(self._settings)
+            return Reply(204)
+        api = request.path.split("/", 2)[1] if request.path.startswith("/") else ""
+        if api not in APIS:
+            return await _routed(self._state, request)
+        at = time.time()
+        reply = await _spoilt(self._state, request, api)
+        _note(self._state, request, reply, at)
+        return reply
+
+
+async def _spoilt(state: State, request: Request, api: str) -> Reply:
+    """The answer, with whatever is to go wrong with it."""
+    fault = state.faults.strike(request)
+    latency_ms = state.control.latency_ms + (fault.latency_ms if fault else 0)
+    if latency_ms:
+        await asyncio.sleep(latency_ms / 1000)
+    limit = state.control.rate_per_minute
+    if limit is not None and not state.minute.has_room(limit):
+        return refused(request.path, 429, "Too many requests")._replace(headers=(("retry-after", "1"),))
+    if fault is None:
+        return await _routed(state, request, api)
+    right = await _routed(state, request, api) if does_the_work(fault) else Reply(0)
+    return spoiled(fault, request, right)
+
+
+async def _routed(state: State, request: Request, api: str = "") -> Reply:
+    """The right answer."""
+    try:
+        if api:
+            APIS[api](state, request)
+        for method, pattern, _, handler in PATTERNS:
+            found = pattern.fullmatch(request.path) if method == request.method else None
+            if found:
+                return await handler(state, request, *found.groups())
+    except Refused as refusal:
+        return refused(request.path, refusal.status, refusal.message, refusal.code)
+    is_known = any(pattern.fullmatch(request.path) for _, pattern, _, _ in PATTERNS)
+    return refused(request.path, 405 if is_known else 404, "There is nothing at this address.")
+
+
+def _note(state: State, request: Request, reply: Reply, at: float) -> None:
+    route = next(
+        (name for method, pattern, name, _ in PATTERNS if method == request.method and pattern.fullmatch(request.path)),
+        "other",
+    )
+    status = 0 if reply.sent in ("hang", "none") else reply.status
+    entry = Entry(
+        request.method, request.path[:200], request.query, status, reply.sent, _reference(request), round(at, 3)
+    )
+    state.journal.note(route, entry)
+
+
+def _reference(request: Request) -> str:
+    """What the request calls its order; "" where it says nothing."""
+    if "reference" in request.query:
+        return request.query["reference"][:REFERENCE_MAX]
+    match = re.search(rb'"reference"\s*:\s*"([^"]{1,64})"', request.body)
+    return match[1].decode("utf-8", "replace") if match else ""

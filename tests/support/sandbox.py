@@ -1,0 +1,69 @@
+"""The sandbox of G2A as the tests run it: a real process on a port of its own, told what to do by its own routes."""
+
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from bench.ports import free_port
+from contract.settings import Settings
+from tests.support.http import Response, request, send
+from tests.support.processes import listening, running
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A running sandbox. `settings` lead whoever has them to it."""
+
+    settings: Settings
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self.settings.g2a_sandbox_port
+
+    async def ask(self, method: str, path: str, document: Any = None) -> Response:
+        """One request, without credentials."""
+        body = b"" if document is None else json.dumps(document).encode()
+        return await send(self.port, request(method, path, body, Content_Type="application/json"))
+
+    async def control(self, **change: Any) -> Any:
+        """Change how it behaves; what is not named stays as it is. Gives how it behaves now."""
+        return await self._done("PUT", "/sandbox/control", change)
+
+    async def journal(self) -> Any:
+        """What it was asked: `total`, `totals` by route and status, and the `requests`."""
+        return await self._done("GET", "/sandbox/journal")
+
+    async def orders(self) -> list[dict[str, Any]]:
+        """Every order that was made at it, the oldest first."""
+        return (await self._done("GET", "/sandbox/orders"))["orders"]
+
+    async def deliveries(self) -> list[dict[str, Any]]:
+        """Every delivery of a webhook, the oldest first; those that are still being answered are not in it."""
+        return (await self._done("GET", "/sandbox/webhooks"))["deliveries"]
+
+    async def webhook(self, order_id: str, **how: Any) -> Any:
+        """Have a webhook sent; gives its `event_id` and `deliveries`."""
+        return await self._done("POST", "/sandbox/webhooks", {"order_id": order_id, **how})
+
+    async def reset(self) -> None:
+        """Make it forget everything."""
+        await self._done("POST", "/sandbox/reset")
+
+    async def _done(self, method: str, path: str, document: Any = None) -> Any:
+        reply = await self.ask(method, path, document)
+        assert 200 <= reply.status < 300, reply.body
+        return reply.json() if reply.body else None
+
+
+@contextlib.asynccontextmanager
+async def running_g2a(settings: Settings) -> AsyncIterator[Sandbox]:
+    """G2A's sandbox inside the block. Its webhooks go to the gateway of these settings, so that has its port first."""
+    settings = msgspec.structs.replace(settings, g2a_sandbox_port=free_port(), g2a_url="")
+    async with running(settings, "sandbox", "g2a") as process:
+        await listening(settings.g2a_sandbox_port, process)
+        yield Sandbox(settings)
