@@ -3,6 +3,8 @@
 every process   settings telemetry errors parent transport
 the sale        messages order_ids
 the bus         bus
-people          auth_keys access_tokens sealing
+people          seeds auth_keys access_tokens sealing
 the store       games store_orders
+G2A             g2a
+webhooks        webhooks
 """

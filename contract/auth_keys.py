@@ -5,10 +5,6 @@ and nobody can read what was sealed. In development neither needs to be set: who
 data directory, and everybody on this machine reads that one.
 """
 
-import contextlib
-import os
-import re
-import secrets
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
@@ -16,11 +12,11 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from nacl.public import PrivateKey
 
+from contract.seeds import KEY_BYTES, from_hex, kept_seed
 from contract.settings import Settings, SettingsError
 
 SEED_FILE = "auth.seed"
-KEY_BYTES = 32
-"""Of every key here; a key and the seed have twice as many hexadecimal digits."""
+_NAME = "FLUXGATE_AUTH_SEED"
 _HOW = "`fluxgate user keys` makes one"
 
 
@@ -49,14 +45,9 @@ class PrivateKeys(NamedTuple):
         return f"PrivateKeys(public={self.public.text})"
 
 
-def new_seed() -> str:
-    """A seed, as the setting has it."""
-    return secrets.token_hex(KEY_BYTES)
-
-
 def derive_keys(seed: str) -> PrivateKeys:
     """The keys of a seed. Raises SettingsError for a text that is none."""
-    raw = _from_hex(seed, KEY_BYTES, "FLUXGATE_AUTH_SEED")
+    raw = from_hex(seed, KEY_BYTES, _NAME, _HOW)
     # The names make the keys independent of each other: one of them tells nothing about the next.
     signing, box, refresh = (
         blake2b(raw, digest_size=KEY_BYTES, person=name).digest()
@@ -90,48 +81,9 @@ def public_keys(settings: Settings) -> PublicKeys:
 
 def parse_public(text: str) -> PublicKeys:
     """The public half from its text. Raises SettingsError for a text that is none."""
-    raw = _from_hex(text, 2 * KEY_BYTES, "FLUXGATE_AUTH_PUBLIC")
+    raw = from_hex(text, 2 * KEY_BYTES, "FLUXGATE_AUTH_PUBLIC", _HOW)
     return PublicKeys(raw[:KEY_BYTES], raw[KEY_BYTES:])
 
 
-def _from_hex(text: str, length: int, name: str) -> bytes:
-    # The text itself is not repeated: it may be a seed with one digit missing.
-    if not _is_hex(text, length):
-        raise SettingsError(f"{name} must be {2 * length} hexadecimal digits; {_HOW}.")
-    return bytes.fromhex(text)
-
-
-def _is_hex(text: str, length: int) -> bool:
-    return re.fullmatch(rf"[0-9a-fA-F]{{{2 * length}}}", text) is not None
-
-
 def _kept_seed(directory: Path) -> str:
-    """The seed in the data directory, which is made when there is none. Raises SettingsError when that fails."""
-    path = directory / SEED_FILE
-    try:
-        if not path.exists():
-            directory.mkdir(parents=True, exist_ok=True)
-            _keep_first(path, new_seed())
-        seed = path.read_bytes().strip().decode(errors="replace")
-    except OSError as error:
-        raise SettingsError(
-            f"FLUXGATE_AUTH_SEED is not set, and {path} cannot be used instead: {error.strerror}."
-        ) from None
-    if not _is_hex(seed, KEY_BYTES):
-        raise SettingsError(f"{path} holds no seed; delete it, and everybody logs in anew.")
-    return seed
-
-
-def _keep_first(path: Path, seed: str) -> None:
-    """Write a seed whole, and give it its name unless somebody else was first: a link replaces nothing."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(seed)
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            path.hardlink_to(draft)
-    finally:
-        draft.unlink()
+    return kept_seed(directory / SEED_FILE, _NAME, "delete it, and everybody logs in anew")

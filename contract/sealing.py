@@ -18,9 +18,10 @@ from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
 from nacl.secret import SecretBox
 
-from contract.auth_keys import KEY_BYTES, PrivateKeys, PublicKeys
+from contract.auth_keys import PrivateKeys, PublicKeys
 from contract.bus import encode
 from contract.errors import FluxGateError
+from contract.seeds import KEY_BYTES
 
 _KEY = re.compile(r"[A-Za-z0-9_-]{43}")
 """32 bytes in base64url, without padding."""

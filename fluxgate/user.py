@@ -7,8 +7,9 @@ from decimal import Decimal, InvalidOperation
 import asyncpg
 import typer
 
-from contract.auth_keys import derive_keys, new_seed, public_keys
+from contract.auth_keys import derive_keys, public_keys
 from contract.bus import new_command_id
+from contract.seeds import new_seed
 from contract.settings import Settings
 from fluxgate.refusal import Refusal
 from sql import Connection, load_queries, open_pool

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 import lua
-from contract.auth_keys import derive_keys, new_seed
+from contract.auth_keys import derive_keys
+from contract.seeds import new_seed
 from contract.settings import Settings
 from fluxgate import doctor
 from fluxgate.doctor import Finding

@@ -12,9 +12,10 @@ import pytest
 
 import lua
 from chaos.waiting import until
-from contract.auth_keys import derive_keys, new_seed, public_keys
+from contract.auth_keys import derive_keys, public_keys
 from contract.bus import BusCommand, encode, new_command_id
 from contract.sealing import seal_body
+from contract.seeds import new_seed
 from contract.settings import Settings
 from contract.transport import open_redis
 from tests.support.browsers import Browser

@@ -8,7 +8,8 @@ import pytest_asyncio
 
 from chaos.system import refusal
 from contract.access_tokens import make_access_token
-from contract.auth_keys import derive_keys, new_seed, private_keys
+from contract.auth_keys import derive_keys, private_keys
+from contract.seeds import new_seed
 from contract.settings import Settings
 from tests.support.browsers import OTHER_PAGE, OWN_PAGE
 from tests.support.http import Response, post, request, send

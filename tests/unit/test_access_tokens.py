@@ -24,8 +24,9 @@ from contract.access_tokens import (
     make_access_token,
     read_access_token,
 )
-from contract.auth_keys import derive_keys, new_seed
+from contract.auth_keys import derive_keys
 from contract.bus import new_command_id
+from contract.seeds import new_seed
 
 KEYS = derive_keys(new_seed())
 SIGNING = Ed25519PrivateKey.from_private_bytes(KEYS.signing)

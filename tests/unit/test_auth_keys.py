@@ -10,8 +10,9 @@ from threading import Barrier
 
 import pytest
 
-from contract import auth_keys
-from contract.auth_keys import SEED_FILE, derive_keys, new_seed, parse_public, private_keys, public_keys
+from contract import seeds
+from contract.auth_keys import SEED_FILE, derive_keys, parse_public, private_keys, public_keys
+from contract.seeds import new_seed
 from contract.settings import Settings, SettingsError
 
 ROOT = Path(__file__).parents[2]
@@ -125,7 +126,7 @@ def test_of_many_seeds_that_are_written_at_one_moment_all_read_the_first(
         meeting.wait()
         return new_seed()
 
-    monkeypatch.setattr(auth_keys, "new_seed", made)
+    monkeypatch.setattr(seeds, "new_seed", made)
     with ThreadPoolExecutor(8) as crowd:
         found = set(crowd.map(lambda _: public_keys(Settings(data_dir=tmp_path)), range(8)))
     assert len(found) == 1

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.access_tokens import make_access_token
-from contract.auth_keys import derive_keys, new_seed
+from contract.auth_keys import derive_keys
+from contract.seeds import new_seed
 from contract.settings import Settings
 from gateway import tokens
 from gateway.cross_site import is_cross_site, preflight, sharing

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nacl.public import PublicKey, SealedBox
 
-from contract.auth_keys import derive_keys, new_seed
+from contract.auth_keys import derive_keys
 from contract.bus import encode
 from contract.sealing import (
     Sealed,
@@ -20,6 +20,7 @@ from contract.sealing import (
     seal_body,
     seal_reply,
 )
+from contract.seeds import new_seed
 
 KEYS = derive_keys(new_seed())
 OTHER = derive_keys(new_seed())

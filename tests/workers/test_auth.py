@@ -11,9 +11,10 @@ import pytest
 
 import lua
 from contract.access_tokens import read_access_token
-from contract.auth_keys import derive_keys, new_seed
+from contract.auth_keys import derive_keys
 from contract.bus import decode_command, new_command_id
 from contract.sealing import seal_body
+from contract.seeds import new_seed
 from contract.settings import Settings
 from tests.support.desk import command, deliver, handled, open_desk, serving
 from tests.support.people import PASSWORD, ask, fresh_email, opened, registered, sealed
