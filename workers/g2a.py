@@ -7,7 +7,30 @@ Emits     a reply to each
 Fails     as `workers/bus.py` says; what G2A refuses is told with the codes of its contract
 """
 
+from typing import NamedTuple
+
+from contract.settings import Settings
+from workers import g2a_stock, g2a_sync
+from workers.clients.g2a import G2A as Upstream
+from workers.clients.g2a_adapters import open_g2a
 from workers.service import Handler, Service
 
-HANDLERS: dict[str, Handler] = {}
-G2A = Service("g2a", HANDLERS, query_file="bus")
+
+class Tools(NamedTuple):
+    """What the handlers need that no other worker has."""
+
+    g2a: Upstream
+
+
+def open_tools(settings: Settings) -> Tools:
+    """Raises SettingsError where the settings do not say where G2A is, or what it knows us by."""
+    return Tools(open_g2a(settings))
+
+
+async def close_tools(tools: Tools) -> None:
+    """Close what is open."""
+    await tools.g2a.close()
+
+
+HANDLERS: dict[str, Handler] = {**g2a_stock.HANDLERS, **g2a_sync.HANDLERS}
+G2A = Service("g2a", HANDLERS, open_tools, close_tools, query_file="bus")
