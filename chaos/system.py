@@ -34,6 +34,7 @@ def own_settings(data_dir: Path) -> Settings:
         waiting_room_port=free_port(),
         redis_port=free_port(),
         postgres_port=free_port(),
+        g2a_sandbox_port=free_port(),
     )
 
 
@@ -159,4 +160,4 @@ def on_other_ports(settings: Settings) -> Settings:
     return msgspec.structs.replace(settings, **{name: getattr(fresh, name) for name in PORTS})
 
 
-PORTS = ("port", "waiting_room_port", "redis_port", "postgres_port")
+PORTS = ("port", "waiting_room_port", "redis_port", "postgres_port", "g2a_sandbox_port")

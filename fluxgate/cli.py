@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from contract.settings import Settings, SettingsError, read_settings
-from fluxgate.embedded import resolve
 from fluxgate.urls import require_urls
 
 # What a command that could not run ends with; 1 is for one that ran and found something wrong.
@@ -278,6 +277,9 @@ def _given_settings() -> Settings:
 
 def _settings() -> Settings:
     """The settings, with the servers of the `up` that runs here where no others are given."""
+    # Late, because it imports the clients of both servers, which take longer than all the rest of a small process.
+    from fluxgate.embedded import resolve
+
     return resolve(_given_settings())
 
 

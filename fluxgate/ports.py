@@ -31,6 +31,8 @@ def wanted_ports(settings: Settings) -> list[Port]:
         wanted.append(Port("127.0.0.1", settings.redis_port, "the embedded Valkey", "FLUXGATE_REDIS_PORT"))
     if not settings.postgres_url:
         wanted.append(Port("127.0.0.1", settings.postgres_port, "the embedded Postgres", "FLUXGATE_POSTGRES_PORT"))
+    if settings.is_g2a_sandboxed:
+        wanted.append(Port("127.0.0.1", settings.g2a_sandbox_port, "the sandbox of G2A", "FLUXGATE_G2A_SANDBOX_PORT"))
     return wanted
 
 

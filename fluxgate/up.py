@@ -93,7 +93,7 @@ async def _work(settings: Settings, supervisor: Supervisor, display: Display, lo
     await apply_schema(settings.postgres_at)
     workers = [_child(settings, "worker", *names.split()) for names in WORKERS]
     await supervisor.start(*workers, _child(settings, "reaper"))
-    await supervisor.start(_gateway(settings), _waiting_room(settings))
+    await supervisor.start(_gateway(settings), _waiting_room(settings), *_sandboxes(settings))
     display.say(f"Flux-Gate is up after {time.monotonic() - started:.1f} s; ctrl-C stops it.")
     display.show_places(_places(given, settings))
     async with _status(settings) as status:
@@ -121,6 +121,13 @@ def _waiting_room(settings: Settings) -> Child:
     return _child(settings, "waiting-room", ready=answers_http(settings.host, settings.waiting_room_port, "/livez"))
 
 
+def _sandboxes(settings: Settings) -> list[Child]:
+    """What plays the parties that nobody has named."""
+    if not settings.is_g2a_sandboxed:
+        return []
+    return [_child(settings, "sandbox", "g2a", ready=answers_http("127.0.0.1", settings.g2a_sandbox_port, "/livez"))]
+
+
 def _child(
     settings: Settings, *command: str, ready: Probe = alive, stop_within_s: float = WORKER_STOP_WITHIN_S
 ) -> Child:
@@ -136,9 +143,11 @@ def _child(
 
 def _places(given: Settings, settings: Settings) -> list[tuple[str, str]]:
     """What is where, without passwords."""
+    sandboxes = [("G2A sandbox", f"http://127.0.0.1:{settings.g2a_sandbox_port}")] if settings.is_g2a_sandboxed else []
     return [
         ("gateway", f"http://{settings.host}:{settings.port}"),
         ("waiting room", f"http://{settings.host}:{settings.waiting_room_port}"),
+        *sandboxes,
         ("Redis" if given.redis_url else "Valkey", place(settings.redis_at) + ("" if given.redis_url else EMBEDDED)),
         ("Postgres", place(settings.postgres_at) + ("" if given.postgres_url else EMBEDDED)),
         ("data and logs", str(settings.data_dir)),

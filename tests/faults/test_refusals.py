@@ -17,6 +17,7 @@ PORTS = {
     "waiting_room_port": "FLUXGATE_WAITING_ROOM_PORT",
     "redis_port": "FLUXGATE_REDIS_PORT",
     "postgres_port": "FLUXGATE_POSTGRES_PORT",
+    "g2a_sandbox_port": "FLUXGATE_G2A_SANDBOX_PORT",
 }
 
 

@@ -35,6 +35,7 @@ CHILDREN = [
     "fluxgate reaper",
     "fluxgate gateway",
     "waiting-room",
+    "sandbox g2a",
 ]
 # What the project promises: after the death of any process the system sells again by itself within this.
 BACK_WITHIN_S = 10.0

@@ -28,7 +28,7 @@ MACHINE_PATH = re.compile("|".join(rf"(?<![\w.~$}}>-])/{name}/[\w.-]+" for name 
 WORDS = {
     r"(rate.?)?limit" + r"er": "token bucket, or admission",
     r"dedup" + r"\w*": "idempotency key",
-    r"nonc" + r"e": "idempotency key",
+    r"(idempotency|order|request) nonc" + r"e": "idempotency key; the nonce of a webhook is another thing",
     r"dlq|failed queue|dead.?letter queue": "dead-letter",
     r"lobby": "waiting room",
     r"(black|white)" + r"list\w*": "allow-list",
