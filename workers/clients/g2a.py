@@ -29,7 +29,7 @@ class G2AFault(Exception):
 
     `status` is what HTTP said, 0 where nothing did. `is_passing` tells that the same request may succeed later,
     `after_s` when at the earliest, where G2A has said so. `is_unknown` tells of a request that changes something that
-    nobody knows whether it was done: it must be asked for, and not repeated.
+    nobody knows whether it was done: it must be asked for, and not repeated. `word` is the code that G2A itself gave.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class G2AFault(Exception):
         is_passing: bool = False,
         after_s: float = 0.0,
         is_unknown: bool = False,
+        word: str = "",
     ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
@@ -49,6 +50,7 @@ class G2AFault(Exception):
         self.is_passing = is_passing
         self.after_s = after_s
         self.is_unknown = is_unknown
+        self.word = word
 
 
 class KeyGone(Exception):

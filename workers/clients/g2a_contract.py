@@ -10,26 +10,18 @@ from collections.abc import Callable
 from decimal import Decimal
 from hashlib import sha256
 from math import ceil
-from typing import Any, Literal, cast
+from typing import Any, cast
 from urllib.parse import quote
 
 from workers.clients.g2a import PAGE_SIZE, Bought, G2AFault, Page, Product, Wanted
-from workers.clients.g2a_line import Line, Moving
-from workers.clients.g2a_products import parse_product, parse_products
+from workers.clients.g2a_line import STATUSES, Line, Moving, whole
+from workers.clients.g2a_products import only_product, parse_products
 from workers.clients.http import Request
 
 UNITS_MAX = 100
 """Units of one order. The contract names no limit; more keys at once nobody buys here."""
 PAGES_MAX = 50_000
 """Pages of a catalogue: five million products. One that says it has more does not end."""
-STATUSES: dict[str, Literal["pending", "completed", "failed"]] = {
-    "completed": "completed",
-    "complete": "completed",
-    "failed": "failed",
-    "cancelled": "failed",
-    "canceled": "failed",
-}
-"""What the words for the state of an order mean; with any other one it is still on its way."""
 
 
 def signing(api_hash: str, api_key: str, clock: Callable[[], float] = time.time) -> Callable[[], dict[str, str]]:
@@ -106,16 +98,6 @@ class ContractG2A:
         await self._line.close()
 
 
-def only_product(product_id: str, data: Any) -> Product:
-    """The product of an answer that has one. Raises ValueError."""
-    product = parse_product(data)
-    if not isinstance(product, Product):
-        raise ValueError(f"of the product, {product.reason}")
-    if product.id != product_id:
-        raise ValueError("it is another product")
-    return product
-
-
 def _page(number: int, data: Any) -> Page:
     """A page, and how many there are.
 
@@ -126,7 +108,9 @@ def _page(number: int, data: Any) -> Page:
     meta = cast(dict[str, Any], data).get("meta")
     if not isinstance(meta, dict):
         raise ValueError("a page does not say how many there are")
-    total, last, size, current = (_count(meta, name) for name in ("total", "lastPage", "perPage", "currentPage"))
+    total, last, size, current = (
+        whole(cast(dict[str, Any], meta), name) for name in ("total", "lastPage", "perPage", "currentPage")
+    )
     if total is None and last is None:
         raise ValueError("a page does not say how many there are")
     # Both are said of the same catalogue in one breath; where they differ, we would rather ask for a page too many.
@@ -179,10 +163,3 @@ def _list(data: Any) -> list[Any]:
     if not isinstance(documents, list):
         raise ValueError("there is no list in it")
     return cast(list[Any], documents)
-
-
-def _count(meta: Any, name: str) -> int | None:
-    value = cast(dict[str, Any], meta).get(name)
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

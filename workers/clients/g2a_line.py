@@ -4,7 +4,7 @@ every failure of HTTP means for whoever asked."""
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from workers.clients.g2a import Code, G2AFault
 from workers.clients.http import Answer, Request, Unanswered, Upstream, repeated
@@ -31,6 +31,14 @@ CODES: Mapping[int, Code] = {
 """What the statuses mean; every other one is G2A_API_ERROR."""
 PASSING = {408, 425, 429}
 """Statuses below 500 that say nothing about the request itself."""
+STATUSES: dict[str, Literal["pending", "completed", "failed"]] = {
+    "completed": "completed",
+    "complete": "completed",
+    "failed": "failed",
+    "cancelled": "failed",
+    "canceled": "failed",
+}
+"""What the words for the state of an order mean; with any other one it is still on its way."""
 KNOWN_SAFE = 429
 """A status that tells that nothing was done, whatever the body is."""
 
@@ -148,6 +156,7 @@ class Line:
             is_passing=meaning.is_passing and not is_unknown,
             after_s=answer.after_s,
             is_unknown=is_unknown,
+            word=word,
         )
 
     def _masked(self, said: str) -> str:
@@ -165,3 +174,11 @@ def _said(data: Any) -> tuple[str, str]:
     code, message = told.get("code"), told.get("message")
     word = code if isinstance(code, str) and _WORD.fullmatch(code) else ""
     return word, " ".join(message.split()) if isinstance(message, str) else ""
+
+
+def whole(document: dict[str, Any], name: str) -> int | None:
+    """A count that an answer tells, perhaps as a text; None where it tells none."""
+    value = document.get(name)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -126,6 +126,16 @@ def parse_products(documents: Iterable[Any]) -> tuple[list[Product], list[BadPro
     return products, [one for one in parsed if isinstance(one, BadProduct)]
 
 
+def only_product(product_id: str, data: Any) -> Product:
+    """The product of an answer that has one. Raises ValueError."""
+    product = parse_product(data)
+    if not isinstance(product, Product):
+        raise ValueError(f"of the product, {product.reason}")
+    if product.id != product_id:
+        raise ValueError("it is another product")
+    return product
+
+
 def _product(product_id: str, reader: _Reader) -> Product:
     name = reader.text("name", "title")
     if not name:

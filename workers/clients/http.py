@@ -33,6 +33,7 @@ PAUSE_MAX_S = 5.0
 JITTER_S = 0.5
 
 Result = TypeVar("Result")
+_encoder = msgspec.json.Encoder(decimal_format="number")
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -164,7 +165,7 @@ class Upstream:
         body = None
         if request.body is not None:
             headers["content-type"] = "application/json"
-            body = msgspec.json.encode(request.body, enc_hook=float)
+            body = _encoder.encode(request.body)
         return self._client.stream(
             request.method,
             self._url + request.path,

@@ -1,0 +1,231 @@
+"""G2A's own export API: an order is one unit, which is reserved, then paid, and whose key is given out once.
+
+One header proves who asks. The catalogue comes in pages of 20, at most 500 of them; `g2a_windows.py` reads larger ones.
+"""
+
+import asyncio
+import datetime
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any, cast
+from urllib.parse import quote
+
+from workers.clients.g2a import Bought, G2AFault, KeyGone, Page, Product, Wanted
+from workers.clients.g2a_line import STATUSES, Line, Meaning, Moving, whole
+from workers.clients.g2a_products import only_product, parse_products
+from workers.clients.g2a_windows import EVERYTHING, PAGE_SIZE, PAGES_MAX, TooDense, Window, Windows
+from workers.clients.http import Request
+
+KEY_GONE = "ORD004"
+CURRENCY = "EUR"
+MEANINGS: Mapping[str, Meaning] = {
+    "AUTH01": Meaning("G2A_AUTH_FAILED"),
+    "AUTH02": Meaning("G2A_AUTH_FAILED"),
+    "AUTH03": Meaning("G2A_AUTH_FAILED"),
+    "AUTH04": Meaning("G2A_AUTH_FAILED"),
+    "BR01": Meaning("G2A_API_ERROR"),
+    "BR03": Meaning("G2A_RATE_LIMIT", is_passing=True),
+    "ORD02": Meaning("G2A_PRODUCT_NOT_FOUND"),
+    # The payment is not ready yet.
+    "ORD03": Meaning("G2A_API_ERROR", is_passing=True),
+    KEY_GONE: Meaning("G2A_API_ERROR"),
+    # A payment is required, or in progress.
+    "ORD05": Meaning("G2A_API_ERROR", is_passing=True),
+    # Not enough funds, too late, and above what the wallet may pay: nothing was bought.
+    "ORD112": Meaning("G2A_OUT_OF_STOCK"),
+    "ORD114": Meaning("G2A_OUT_OF_STOCK"),
+    "ORD121": Meaning("G2A_OUT_OF_STOCK"),
+}
+"""What the codes of G2A mean where the status below 500 does not say it."""
+
+
+def signing(api_hash: str, api_key: str, email: str) -> Callable[[], dict[str, str]]:
+    """Makes the header of a request, which is always the same."""
+    proof = sha256(f"{api_hash}{email}{api_key}".encode()).hexdigest()
+    return lambda: {"Authorization": f"{api_hash}, {proof}"}
+
+
+class ExportG2A:
+    """The export API. Satisfies `G2A`."""
+
+    units_max = 1
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._cutting = asyncio.Lock()
+        self._windows: tuple[datetime.datetime | None, Windows] | None = None
+
+    async def list_products(self, page: int, *, since: datetime.datetime | None = None, share: float = 1.0) -> Page:
+        """A page of the catalogue, or of what has changed since then.
+
+        How it is cut is found at page 1, and kept; a process that begins in the midst of it cuts anew.
+        """
+        if page == 1 or self._windows is None or self._windows[0] != since:
+            first = await self._show(EVERYTHING, 1, since, share)
+            self._windows = (since, Windows(first.total))
+            if page == 1 and first.total <= PAGE_SIZE * PAGES_MAX:
+                return first._replace(pages=max(1, -(-first.total // PAGE_SIZE)))
+        windows = self._windows[1]
+
+        async def count(window: Window) -> int:
+            return (await self._show(window, 1, since, share)).total
+
+        try:
+            async with self._cutting:
+                await windows.cut(count)
+        except TooDense as fault:
+            raise G2AFault("G2A_API_ERROR", f"The catalogue cannot be read as a whole: {fault}.") from None
+        if windows.found < windows.total:
+            self._windows = None
+            missed = windows.total - windows.found
+            message = f"The catalogue cannot be read as a whole: {missed} products have no price that can be asked for."
+            raise G2AFault("G2A_API_ERROR", message, is_passing=True)
+        place = windows.find(page)
+        if place is None:
+            return Page(page, windows.pages, windows.total, [], [])
+        shown = await self._show(*place, since, share)
+        return shown._replace(number=page, pages=windows.pages, total=windows.total)
+
+    async def find_product(self, product_id: str, *, share: float = 1.0) -> Product:
+        """One product."""
+        params = {"id": product_id, "includeOutOfStock": "true"}
+
+        def only(data: Any) -> Product:
+            documents = _documents(data)
+            if not documents:
+                raise G2AFault("G2A_PRODUCT_NOT_FOUND", "G2A has no such product.", status=200)
+            return only_product(product_id, documents[0])
+
+        return await self._line.read(Request("find_product", "GET", "/products", params), only, share)
+
+    async def take_turn(self) -> None:
+        """Wait for a turn of the rate."""
+        await self._line.take_turn()
+
+    async def reserve(self, wanted: Wanted) -> str:
+        """Have one unit kept for half an hour. That costs nothing, so that it may be asked for again."""
+        if wanted.quantity != 1:
+            raise ValueError("An order of the export API is one unit.")
+        body = {"product_id": wanted.product_id, "currency": CURRENCY, "max_price": wanted.price_max}
+        upstream_id, price = await self._line.change(
+            Request("reserve", "POST", "/order", body=body), _reserved, is_free=True
+        )
+        if price > wanted.price_max:
+            raise G2AFault("G2A_OUT_OF_STOCK", "The product costs more than it may.")
+        return upstream_id
+
+    async def pay(self, wanted: Wanted) -> Bought:
+        """Pay for what is reserved. It is pending then: nothing asked afterwards may make a known outcome unknown."""
+        if not wanted.upstream_id:
+            raise ValueError("What is paid must have been reserved.")
+        path = f"/order/pay/{quote(wanted.upstream_id, safe='')}"
+        await self._line.change(Request("pay", "PUT", path), _paid)
+        return Bought(wanted.upstream_id, "pending")
+
+    async def look_up(self, wanted: Wanted) -> Bought | None:
+        """What is reserved and not paid was not bought."""
+        if not wanted.upstream_id:
+            return None
+        try:
+            status, order = await self._read(wanted.upstream_id)
+        except G2AFault as fault:
+            if fault.status == 404:
+                return None
+            raise
+        return None if status == "new" else order
+
+    async def read_order(self, upstream_id: str) -> Bought:
+        """An order, without its key."""
+        return (await self._read(upstream_id))[1]
+
+    async def download_keys(self, upstream_id: str) -> tuple[str, ...]:
+        """The key of an order, once."""
+        path = f"/order/key/{quote(upstream_id, safe='')}"
+        try:
+            return (await self._line.read(Request("download_keys", "GET", path), _key),)
+        except G2AFault as fault:
+            if fault.word == KEY_GONE:
+                raise KeyGone(f"The key of order {upstream_id} was given out before.") from None
+            raise
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._line.close()
+
+    async def _show(self, window: Window, page: int, since: datetime.datetime | None, share: float) -> Page:
+        params = {"page": str(page), "includeOutOfStock": "true"}
+        if window != EVERYTHING:
+            params["minPriceFrom"] = f"{window.low / 100:.2f}"
+        if window.high is not None:
+            params["minPriceTo"] = f"{window.high / 100:.2f}"
+        if since:
+            params["updatedAtFrom"] = since.astimezone(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
+        request = Request("list_products", "GET", "/products", params)
+        return await self._line.read(request, lambda data: _page(page, data), share)
+
+    async def _read(self, upstream_id: str) -> tuple[str, Bought]:
+        """The word for its state, and the order."""
+        request = Request("read_order", "GET", f"/order/details/{quote(upstream_id, safe='')}")
+        return await self._line.read(request, lambda data: _details(upstream_id, data))
+
+
+def _page(number: int, data: Any) -> Page:
+    """A page of one window. Raises ValueError where what it says cannot be, as for the contract."""
+    documents = _documents(data)
+    total, current = whole(data, "total"), whole(data, "page")
+    if total is None:
+        raise ValueError("a page does not say how many products there are")
+    pages = max(1, -(-total // PAGE_SIZE))
+    if current is not None and current != number and number <= pages:
+        raise Moving("it is another page")
+    if not documents and number < pages:
+        raise Moving("a page is empty, and not the last one")
+    products, bad = parse_products(documents)
+    return Page(number, pages, total, products, bad)
+
+
+def _documents(data: Any) -> list[Any]:
+    documents = _document(data).get("docs")
+    if not isinstance(documents, list):
+        raise ValueError("there is no list in it")
+    return cast(list[Any], documents)
+
+
+def _reserved(data: Any) -> tuple[str, Decimal]:
+    document = _document(data)
+    upstream_id, price = document.get("order_id"), document.get("price")
+    if not isinstance(upstream_id, str | int) or not 1 <= len(str(upstream_id)) <= 64:
+        raise ValueError("an order has no id")
+    if not isinstance(price, int | Decimal) or document.get("currency", CURRENCY) != CURRENCY:
+        raise ValueError(f"an order has no price in {CURRENCY}")
+    return str(upstream_id), Decimal(price)
+
+
+def _paid(data: Any) -> None:
+    if _document(data).get("status") is not True:
+        raise ValueError("a payment has no status")
+
+
+def _details(upstream_id: str, data: Any) -> tuple[str, Bought]:
+    document = _document(data)
+    status, price, currency = (document.get(name) for name in ("status", "price", "currency"))
+    if not isinstance(status, str):
+        raise ValueError("an order has no status")
+    paid = Decimal(price) if isinstance(price, int | Decimal) else None
+    named = currency if isinstance(currency, str) and currency else CURRENCY
+    word = status.lower()
+    return word, Bought(upstream_id, STATUSES.get(word, "pending"), (), paid, named)
+
+
+def _key(data: Any) -> str:
+    key = _document(data).get("key")
+    if not isinstance(key, str) or not key:
+        raise ValueError("there is no key in it")
+    return key
+
+
+def _document(data: Any) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise ValueError("it is no object")
+    return cast(dict[str, Any], data)
