@@ -25,6 +25,7 @@ from lua.commands import (
     replay_command,
     submit,
 )
+from lua.fulfilling import FulfilStatus, fulfil
 from lua.keys import (
     ANSWERS_PREFIX,
     GROUP_OF_ORDERS,
@@ -40,6 +41,7 @@ from lua.keys import (
 )
 from lua.lanes import LanesDiffer, agree_on_lanes, check_lanes, lanes_in_force
 from lua.meters import forget_meters, publish_meter, read_meters
+from lua.nonces import claim_nonces
 from lua.records import accepted_tails, known_tails, tail_of
 from lua.sales import (
     CancelStatus,
@@ -91,6 +93,7 @@ __all__ = [
     "Dead",
     "Figures",
     "Found",
+    "FulfilStatus",
     "Handled",
     "Invalidated",
     "LaneKeys",
@@ -113,6 +116,7 @@ __all__ = [
     "agree_on_lanes",
     "cancel",
     "check_lanes",
+    "claim_nonces",
     "commands_key",
     "count_handled",
     "count_upstream_call",
@@ -121,6 +125,7 @@ __all__ = [
     "every_lane",
     "forget_consumers",
     "forget_meters",
+    "fulfil",
     "give_back",
     "invalidate",
     "is_known",

@@ -11,6 +11,8 @@ Taking and returning one order hold the lock of its user, and a cancellation sta
 anybody is told to return: whichever comes first, what was charged comes back, once.
 """
 
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -25,6 +27,8 @@ from workers.once import once, tell
 from workers.order_steps import QUERIES, give_back, lock_user, pay, stale_of
 from workers.records import row_record
 from workers.service import Desk, Ending, Handler, Later, Replied, replied
+
+YOUNGER = "its idempotency key has another order now, whose record lapses"
 
 
 class OneFlashOrder(msgspec.Struct, frozen=True, rename="camel"):
@@ -84,24 +88,70 @@ async def return_flash_order(desk: Desk, command: BusCommand) -> Ending:
 async def cancel_flash_order(desk: Desk, command: BusCommand) -> Ending:
     """Give the units of an order back to its sale, as its buyer could. Safe to repeat: Redis does it once."""
     order_id = str(_one.decode(command.body).order_id)
-    place = parse_order_id(order_id)
-    # What Postgres says now may be told as long as a settled record lives, and no longer.
-    until_ms = await lua.now_ms(desk.redis) + desk.settings.idempotency_ttl_s * 1000
-    row = await desk.pool.fetchrow(load_queries("orders")["find_orders"], [order_id])
-    if place is None or row is None or row["state"] != "persisted":
+    found = await _find_record(desk, order_id)
+    if found is None or found.row["state"] != "persisted":
         return replied(None)
-    lane, digest = place
-    keys = lua.LaneKeys(lua.lane_of_order(lane, desk.settings.lanes), desk.settings.lanes)
-    own = {"product_id": row["product_id"], "quantity": row["quantity"], "buyer": row["user_id"]}
-    status, detail = await lua.cancel(desk.redis, keys, digest=digest, order_id=order_id, **own)
+    row = found.row
+    of_row = {"product_id": row["product_id"], "quantity": row["quantity"], "buyer": row["user_id"]}
+    own: dict[str, Any] = {"digest": found.digest, "order_id": order_id, **of_row}
+    status, detail = await lua.cancel(desk.redis, found.keys, **own)
     if status == lua.CancelStatus.ABSENT:
-        await lua.restore_records(desk.redis, keys, {digest: row_record(row)}, until_ms)
-        status, detail = await lua.cancel(desk.redis, keys, digest=digest, order_id=order_id, **own)
+        await found.restore(desk)
+        status, detail = await lua.cancel(desk.redis, found.keys, **own)
     if status == lua.CancelStatus.ABSENT:
-        return Later(desk.settings.idempotency_ttl_s, "its idempotency key has another order now, whose record lapses")
+        return Later(desk.settings.idempotency_ttl_s, YOUNGER)
     if status == lua.CancelStatus.FORBIDDEN:
         desk.log.error("a flash-sale order cannot be cancelled any more", order=order_id, state=detail)
     return replied(None)
+
+
+async def begin_delivery(desk: Desk, order_id: UUID) -> bool | None:
+    """Mark an order as being delivered in Redis, so that it cannot be cancelled any more; False where it has been, None
+    where that cannot be said before a younger order of its key has lapsed.
+
+    Postgres is to be told, and then `delivery_has_begun`. Safe to repeat.
+    """
+    found = await _find_record(desk, str(order_id))
+    if found is None or found.row["state"] not in ("persisted", "fulfilled"):
+        return False
+    status, _ = await lua.fulfil(desk.redis, found.keys, digest=found.digest, order_id=str(order_id))
+    if status == lua.FulfilStatus.ABSENT:
+        await found.restore(desk)
+        status, _ = await lua.fulfil(desk.redis, found.keys, digest=found.digest, order_id=str(order_id))
+    return None if status == lua.FulfilStatus.ABSENT else status == lua.FulfilStatus.FULFILLED
+
+
+async def delivery_has_begun(desk: Desk, order_id: UUID) -> None:
+    """Postgres knows that an order is being delivered: its record in Redis lapses like any other."""
+    if (place := parse_order_id(str(order_id))) is not None:
+        lane, digest = place
+        keys = lua.LaneKeys(lua.lane_of_order(lane, desk.settings.lanes), desk.settings.lanes)
+        ttl_s = desk.settings.idempotency_ttl_s
+        await lua.fulfil(desk.redis, keys, digest=digest, order_id=str(order_id), ttl_s=ttl_s)
+
+
+class _Found(NamedTuple):
+    """The row of a flash-sale order, where its record is, and until when what the row says may be told."""
+
+    row: Mapping[str, Any]
+    keys: lua.LaneKeys
+    digest: str
+    until_ms: int
+
+    async def restore(self, desk: Desk) -> None:
+        await lua.restore_records(desk.redis, self.keys, {self.digest: row_record(self.row)}, self.until_ms)
+
+
+async def _find_record(desk: Desk, order_id: str) -> _Found | None:
+    # What Postgres says now may be told as long as a settled record lives, and no longer.
+    until_ms = await lua.now_ms(desk.redis) + desk.settings.idempotency_ttl_s * 1000
+    row = await desk.pool.fetchrow(load_queries("orders")["find_orders"], [order_id])
+    place = parse_order_id(order_id)
+    if row is None or place is None:
+        return None
+    lane, digest = place
+    keys = lua.LaneKeys(lua.lane_of_order(lane, desk.settings.lanes), desk.settings.lanes)
+    return _Found(row, keys, digest, until_ms)
 
 
 async def tell_to_cancel(connection: Connection, order_id: UUID, command: BusCommand) -> None:

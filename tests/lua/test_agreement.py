@@ -10,11 +10,13 @@ import pytest
 import lua
 from lua import (
     CancelStatus,
+    FulfilStatus,
     LaneKeys,
     LeaseStatus,
     Status,
     caching,
     commands,
+    fulfilling,
     lanes,
     sales,
     scripts,
@@ -50,6 +52,7 @@ TUPLES = {
     "admit": FIXED_KEYS,
     "open_sale": sales.OPEN_SALE_KEYS,
     "cancel": sales.CANCEL_KEYS,
+    "fulfil": fulfilling.FULFIL_KEYS,
     "mark_lost": sales.MARK_LOST_KEYS,
     "snapshot": sales.SNAPSHOT_KEYS,
     "renumber": lanes.RENUMBER_KEYS,
@@ -63,7 +66,12 @@ TUPLES = {
     "cache_store": caching.CACHE_STORE_KEYS,
     "cache_release": caching.CACHE_RELEASE_KEYS,
 }
-ENUMS: dict[str, type[IntEnum]] = {"admit": Status, "cancel": CancelStatus, "cache_lease": LeaseStatus}
+ENUMS: dict[str, type[IntEnum]] = {
+    "admit": Status,
+    "cancel": CancelStatus,
+    "fulfil": FulfilStatus,
+    "cache_lease": LeaseStatus,
+}
 
 
 class Recorder:
@@ -105,6 +113,12 @@ CALLS: dict[str, tuple[Call, Any, list[int], list[int]]] = {
     "admit": (call_admit, [0] * 12, [2, 2, 2, 1], []),
     "open_sale": (lambda lane: lane.open(), b"1", [], []),
     "cancel": (lambda lane: lane.cancel(ORDER), [1, 1], [], []),
+    "fulfil": (
+        lambda lane: lua.fulfil(lane.redis, lane.keys, digest=ORDER.digest, order_id=ORDER.order_id),
+        [1, 1],
+        [],
+        [],
+    ),
     "mark_lost": (lambda lane: lua.mark_lost(lane.redis, lane.keys, "ps5", 1, 1), 1, [], []),
     "snapshot": (lambda lane: lua.snapshot(lane.redis, lane.keys), [b"0-0"] + [b""] * 10, [2], []),
     # Two products.
