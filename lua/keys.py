@@ -24,6 +24,7 @@
     fluxgate:{cache:F}:<name> hash    a cached answer of the family F, and the lease of who fills it
     fluxgate:{cache:F}:names  zset    names of the family's answers by when they lapse, for invalidation by pattern
     fluxgate:{throttle}:<digest>  hash    token bucket of an account or an address that tries to log in
+    fluxgate:{nonces}:<digest>  string  the digest of the message that a nonce of a webhook came with
     fluxgate:handled          hash    worker/kind/status -> commands and their microseconds
     fluxgate:upstream_calls   hash    upstream/call/outcome -> requests and their microseconds
     fluxgate:deferred         string  what waits in the outbox of Postgres, by worker, as JSON
@@ -96,6 +97,11 @@ def cached_key(family: str) -> str:
 def throttle_key(what: str) -> str:
     """The token bucket of whoever tries to log in; in one slot all, because one step takes from several."""
     return f"fluxgate:{{throttle}}:{blake2b(what.encode(), digest_size=16).hexdigest()}"
+
+
+def nonce_key(nonce: bytes) -> str:
+    """What a nonce came with; in one slot all, because a message may have two."""
+    return f"fluxgate:{{nonces}}:{blake2b(nonce, digest_size=16).hexdigest()}"
 
 
 def product_digest(product_id: str) -> str:

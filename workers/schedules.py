@@ -24,6 +24,9 @@ PAGE_ROWS = 1_000
 HANDLED_DAYS = 7
 """How long it is known of a command that it was handled, with its reply, which may be a whole cart. A command is tried
 for a day at most; one that an operator may still hand in again is known for as long as it lies."""
+EVENT_DAYS = 90
+"""How long it is known of a webhook that it was here. A sender tries for days; what it says of orders is argued about
+for longer."""
 SKEW_DAYS = 1
 """How far the clocks of gateways and Postgres may differ; in truth it is seconds."""
 RETURNING_MAX = 10_000
@@ -40,6 +43,13 @@ async def forget_handled(context: Context) -> None:
     query = load_queries("scheduler")["forget_handled"]
     age = HANDLED_DAYS * DAY_S
     await _in_pages(context, lambda: context.pool.fetchval(query, age, returning, PAGE_ROWS))
+
+
+async def forget_events(context: Context) -> None:
+    """Delete webhook events that were settled long ago."""
+    query = load_queries("webhooks")["forget_events"]
+    age = EVENT_DAYS * DAY_S
+    await _in_pages(context, lambda: context.pool.fetchval(query, age, PAGE_ROWS))
 
 
 async def forget_logins(context: Context) -> None:
@@ -64,6 +74,7 @@ SCHEDULES = (
     Schedule("tell_unknown", tell_unknown, every_s=60),
     Schedule("forget_guests", forget_guests, cron="11 * * * *"),
     Schedule("forget_logins", forget_logins, cron="23 * * * *"),
+    Schedule("forget_events", forget_events, cron="41 3 * * *"),
     # At night, when few commands are in the streams that it reads.
     Schedule("forget_handled", forget_handled, cron="37 3 * * *"),
 )
