@@ -20,6 +20,9 @@ Code = Literal[
     "G2A_TIMEOUT",
 ]
 """What can go wrong, as the contract names it."""
+PATIENCE_S = 22.0
+"""How long a call may take, repetitions included: longer than any one answer may, and shorter than a command may run
+(30 s), so that the command still has time to write down what came of it."""
 PAGE_SIZE = 100
 """Products of one page; the contract allows no more, and the export API gives 20 whatever is asked."""
 
@@ -130,7 +133,7 @@ class Wanted(NamedTuple):
 
 
 class G2A(Protocol):
-    """What both APIs can do. Every call raises G2AFault, and takes no longer than `patience_s`, repetitions included.
+    """What both APIs can do. Every call raises G2AFault, and takes no longer than its patience, repetitions included.
 
     Reads are repeated; `reserve` and `pay` are not. `share` is the part of the rate that a call may use up, so that a
     sync leaves room for purchases.
@@ -143,7 +146,7 @@ class G2A(Protocol):
         """A page of the catalogue, from 1. `since` asks for what has changed, where the API can tell; else for all."""
         ...
 
-    async def find_product(self, product_id: str, *, share: float = 1.0) -> Product:
+    async def find_product(self, product_id: str, *, share: float = 1.0, patience_s: float = PATIENCE_S) -> Product:
         """One product."""
         ...
 

@@ -13,7 +13,7 @@ from math import ceil
 from typing import Any, cast
 from urllib.parse import quote
 
-from workers.clients.g2a import PAGE_SIZE, Bought, G2AFault, Page, Product, Wanted
+from workers.clients.g2a import PAGE_SIZE, PATIENCE_S, Bought, G2AFault, Page, Product, Wanted
 from workers.clients.g2a_line import STATUSES, Line, Moving, whole
 from workers.clients.g2a_products import only_product, parse_products
 from workers.clients.http import Request
@@ -53,10 +53,10 @@ class ContractG2A:
         request = Request("list_products", "GET", "/products", {"page": str(page), "perPage": str(PAGE_SIZE)})
         return await self._line.read(request, lambda data: _page(page, data), share)
 
-    async def find_product(self, product_id: str, *, share: float = 1.0) -> Product:
+    async def find_product(self, product_id: str, *, share: float = 1.0, patience_s: float = PATIENCE_S) -> Product:
         """One product."""
         request = Request("find_product", "GET", f"/products/{quote(product_id, safe='')}")
-        return await self._line.read(request, lambda data: only_product(product_id, data), share)
+        return await self._line.read(request, lambda data: only_product(product_id, data), share, patience_s)
 
     async def take_turn(self) -> None:
         """Wait for a turn of the rate."""

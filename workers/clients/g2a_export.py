@@ -11,10 +11,10 @@ from hashlib import sha256
 from typing import Any, cast
 from urllib.parse import quote
 
-from workers.clients.g2a import Bought, G2AFault, KeyGone, Page, Product, Wanted
+from workers.clients.g2a import PATIENCE_S, Bought, G2AFault, KeyGone, Page, Product, Wanted
 from workers.clients.g2a_line import STATUSES, Line, Meaning, Moving, whole
 from workers.clients.g2a_products import only_product, parse_products
-from workers.clients.g2a_windows import EVERYTHING, PAGE_SIZE, PAGES_MAX, TooDense, Window, Windows
+from workers.clients.g2a_windows import COUNTED_S, EVERYTHING, PAGE_SIZE, SHOWN_MAX, TooDense, Window, Windows
 from workers.clients.http import Request
 
 KEY_GONE = "ORD004"
@@ -53,41 +53,24 @@ class ExportG2A:
 
     def __init__(self, line: Line) -> None:
         self._line = line
-        self._cutting = asyncio.Lock()
-        self._windows: tuple[datetime.datetime | None, Windows] | None = None
+        self._listing = asyncio.Lock()
+        self._windows: Windows | None = None
 
     async def list_products(self, page: int, *, since: datetime.datetime | None = None, share: float = 1.0) -> Page:
         """A page of the catalogue, or of what has changed since then.
 
-        How it is cut is found at page 1, and kept; a process that begins in the midst of it cuts anew.
+        How it is cut is found at page 1, and kept; a process that begins in the midst of it cuts anew. Where that takes
+        longer than the patience is, the same page is to be asked for again: it goes on then.
         """
-        if page == 1 or self._windows is None or self._windows[0] != since:
-            first = await self._show(EVERYTHING, 1, since, share)
-            self._windows = (since, Windows(first.total))
-            if page == 1 and first.total <= PAGE_SIZE * PAGES_MAX:
-                return first._replace(pages=max(1, -(-first.total // PAGE_SIZE)))
-        windows = self._windows[1]
-
-        async def count(window: Window) -> int:
-            return (await self._show(window, 1, since, share)).total
-
         try:
-            async with self._cutting:
-                await windows.cut(count)
+            async with asyncio.timeout(PATIENCE_S), self._listing:
+                return await self._listed(page, since, share)
         except TooDense as fault:
             raise G2AFault("G2A_API_ERROR", f"The catalogue cannot be read as a whole: {fault}.") from None
-        if windows.found < windows.total:
-            self._windows = None
-            missed = windows.total - windows.found
-            message = f"The catalogue cannot be read as a whole: {missed} products have no price that can be asked for."
-            raise G2AFault("G2A_API_ERROR", message, is_passing=True)
-        place = windows.find(page)
-        if place is None:
-            return Page(page, windows.pages, windows.total, [], [])
-        shown = await self._show(*place, since, share)
-        return shown._replace(number=page, pages=windows.pages, total=windows.total)
+        except TimeoutError:
+            raise G2AFault("G2A_TIMEOUT", "The catalogue is still being counted.", is_passing=True) from None
 
-    async def find_product(self, product_id: str, *, share: float = 1.0) -> Product:
+    async def find_product(self, product_id: str, *, share: float = 1.0, patience_s: float = PATIENCE_S) -> Product:
         """One product."""
         params = {"id": product_id, "includeOutOfStock": "true"}
 
@@ -97,7 +80,7 @@ class ExportG2A:
                 raise G2AFault("G2A_PRODUCT_NOT_FOUND", "G2A has no such product.", status=200)
             return only_product(product_id, documents[0])
 
-        return await self._line.read(Request("find_product", "GET", "/products", params), only, share)
+        return await self._line.read(Request("find_product", "GET", "/products", params), only, share, patience_s)
 
     async def take_turn(self) -> None:
         """Wait for a turn of the rate."""
@@ -152,6 +135,30 @@ class ExportG2A:
     async def close(self) -> None:
         """Close the connections."""
         await self._line.close()
+
+    async def _listed(self, page: int, since: datetime.datetime | None, share: float) -> Page:
+        windows = self._windows
+        is_stale = windows is None or windows.since != since or windows.age_s > COUNTED_S
+        if windows is None or is_stale or (page == 1 and windows.is_cut):
+            first = await self._show(EVERYTHING, 1, since, share)
+            self._windows = windows = Windows(first.total, since)
+            if page == 1 and first.total <= SHOWN_MAX:
+                return first
+
+        async def count(window: Window) -> int:
+            return (await self._show(window, 1, since, share)).total
+
+        await windows.cut(count)
+        if windows.found < windows.total:
+            self._windows = None
+            missed = windows.total - windows.found
+            message = f"The catalogue cannot be read as a whole: {missed} products are at no price."
+            raise G2AFault("G2A_API_ERROR", message, is_passing=True)
+        place = windows.find(page)
+        if place is None:
+            return Page(page, windows.pages, windows.total, [], [])
+        shown = await self._show(*place, since, share)
+        return shown._replace(number=page, pages=windows.pages, total=windows.total)
 
     async def _show(self, window: Window, page: int, since: datetime.datetime | None, share: float) -> Page:
         params = {"page": str(page), "includeOutOfStock": "true"}

@@ -6,13 +6,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
-from workers.clients.g2a import Code, G2AFault
+from workers.clients.g2a import PATIENCE_S, Code, G2AFault
 from workers.clients.http import Answer, Request, Unanswered, Upstream, repeated
 from workers.clients.rate import Rate, TooBusy
 
-PATIENCE_S = 22.0
-"""How long a call may take, repetitions included: longer than any one answer may, and shorter than a command may run
-(30 s), so that the command still has time to write down what came of it."""
 SAID_MAX = 200
 """Characters of what G2A says about a failure that are passed on."""
 # Whatever looks like the key of a game: groups of letters and digits with hyphens between.
@@ -86,21 +83,29 @@ class Line:
             message = "So many requests wait for G2A that this one was not made."
             raise G2AFault("G2A_RATE_LIMIT", message, is_passing=True, after_s=busy.after_s) from None
 
-    async def read(self, request: Request, read: Read[Result], share: float = 1.0) -> Result:
-        """Ask, and again where a fault passes. Raises G2AFault."""
-        give_up = time.monotonic() + PATIENCE_S
+    async def read(
+        self, request: Request, read: Read[Result], share: float = 1.0, patience_s: float = PATIENCE_S
+    ) -> Result:
+        """Ask, and again where a fault passes. Raises G2AFault, the last one where there was more than one."""
+        give_up = time.monotonic() + patience_s
+        last: G2AFault | None = None
 
         async def ask() -> Result:
             await self.take_turn(share, give_up - time.monotonic())
             return await self._ask(request, read, is_change=False)
 
         def after_s(fault: Exception) -> float | None:
-            return fault.after_s if isinstance(fault, G2AFault) and fault.is_passing else None
+            nonlocal last
+            if not (isinstance(fault, G2AFault) and fault.is_passing):
+                return None
+            last = fault
+            return fault.after_s
 
         try:
-            return await repeated(ask, after_s, PATIENCE_S)
+            return await repeated(ask, after_s, patience_s)
         except TimeoutError:
-            raise G2AFault("G2A_TIMEOUT", f"G2A did not answer within {PATIENCE_S:.0f} s.", is_passing=True) from None
+            late = G2AFault("G2A_TIMEOUT", f"G2A did not answer within {patience_s:.0f} s.", is_passing=True)
+            raise last or late from None
 
     async def change(self, request: Request, read: Read[Result], *, is_free: bool = False) -> Result:
         """Ask once, with no turn of the rate. Raises G2AFault, with `is_unknown` where it may have been done.
