@@ -4,7 +4,6 @@ Each call to G2A takes a moment, and a step has some seconds: of products that a
 many as come in time, and the next step goes on behind them.
 """
 
-import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -15,8 +14,6 @@ from workers.g2a_batches import QUERIES, REASON_MAX
 from workers.g2a_catalogue import Row, Unfit, as_row, is_of
 from workers.service import Desk
 
-FETCH_WITHIN_S = 20.0
-"""The longest that one call to G2A may take, its repetitions included: the handler has 30 seconds in all."""
 SHARE = 0.5
 """Of the rate of requests: the rest is for purchases, which have buyers waiting for them."""
 AT_ONCE_MAX = 100
@@ -64,7 +61,7 @@ async def fetch(desk: Desk, run: Any, wanted: SyncBody, give_up: float) -> Fetch
 
 async def _fetch_page(g2a: G2A, run: Any, wanted: SyncBody) -> Fetched:
     number = run["pages_done"] + 1
-    page = await _within(g2a.list_products(number, since=run["since"], share=SHARE))
+    page = await g2a.list_products(number, since=run["since"], share=SHARE)
     rows, errors = _sorted_out((one for one in page.products if is_of(one, wanted.categories)), page.bad)
     is_over = number >= page.pages or number >= PAGES_MAX or not (page.products or page.bad)
     looks_for_missing = is_over and run["kind"] == "full" and wanted.categories is None
@@ -102,7 +99,7 @@ async def _ask_for(g2a: G2A, ids: Sequence[str], give_up: float) -> _Found:
         if asked and time.monotonic() >= give_up:
             return _Found(asked, products, bad, gone)
         try:
-            products.append(await _within(g2a.find_product(product_id, share=SHARE)))
+            products.append(await g2a.find_product(product_id, share=SHARE))
         except G2AFault as fault:
             if fault.code == "G2A_PRODUCT_NOT_FOUND":
                 gone.append(product_id)
@@ -113,15 +110,6 @@ async def _ask_for(g2a: G2A, ids: Sequence[str], give_up: float) -> _Found:
             else:
                 raise
     return _Found(len(ids), products, bad, gone)
-
-
-async def _within(asking: Any) -> Any:
-    try:
-        async with asyncio.timeout(FETCH_WITHIN_S):
-            return await asking
-    except TimeoutError:
-        message = f"G2A has not answered within {FETCH_WITHIN_S:g} seconds."
-        raise G2AFault("G2A_TIMEOUT", message, is_passing=True) from None
 
 
 def _sorted_out(products: Iterable[Product], bad: Iterable[BadProduct]) -> tuple[list[Row], list[tuple[str, str]]]:

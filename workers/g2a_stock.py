@@ -7,8 +7,6 @@ Emits     a reply
 Fails     with the code of G2A's contract
 """
 
-import asyncio
-
 import msgspec
 
 from contract.bus import BusCommand
@@ -18,7 +16,8 @@ from workers.g2a_problems import refusal, told
 from workers.service import Desk, Ending, Handler, replied
 
 WITHIN_S = 4.0
-"""How long G2A is asked: less than the gateway waits for our answer, so that it hears what was wrong."""
+"""How long G2A is asked, repetitions included: less than the gateway waits for our answer, so that it hears what was
+wrong."""
 
 _one = msgspec.json.Decoder(OneProduct)
 
@@ -27,10 +26,7 @@ async def check_stock(desk: Desk, command: BusCommand) -> Ending:
     """How many units of a product can be bought at G2A now."""
     product_id = _one.decode(command.body).product_id
     try:
-        async with asyncio.timeout(WITHIN_S):
-            product = await desk.tools.g2a.find_product(product_id)
-    except TimeoutError:
-        raise refusal(told(G2AFault("G2A_TIMEOUT", f"G2A has not answered within {WITHIN_S:g} seconds."))) from None
+        product = await desk.tools.g2a.find_product(product_id, patience_s=WITHIN_S)
     except G2AFault as fault:
         raise refusal(told(fault)) from None
     return replied({"available": product.stock > 0, "stock": product.stock})
