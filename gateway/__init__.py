@@ -3,9 +3,10 @@
 start here      app gate
 HTTP            rsgi routing head body patience replying negotiation visitors redis_faults
 the sale        orders sales admission memory lanes room events watching
-the bus         asking replies commands envelope caching cached_reads last_answers
+the bus         asking replies commands envelope forms caching cached_reads last_answers
 people          auth identity tokens cookies cross_site throttle
 the store       games carts wishlists store_orders
+G2A             g2a
 operations      health metrics meters bus_metrics
 the description openapi: schemas problems envelopes, and a page for each family of routes
 """

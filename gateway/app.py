@@ -10,11 +10,12 @@ from contract.auth_keys import public_keys
 from contract.settings import Settings, read_settings
 from contract.telemetry import configure_logging, get_logger
 from contract.transport import Asker, open_redis
-from gateway import auth, carts, commands, games, health, orders, sales, store_orders, wishlists
+from gateway import auth, carts, commands, g2a, games, health, orders, sales, store_orders, wishlists
 from gateway.caching import Cache
 from gateway.cross_site import preflight, sharing
-from gateway.envelope import API, wrapped
+from gateway.envelope import API
 from gateway.events import Events
+from gateway.forms import formed
 from gateway.gate import Gate, Handler, make_redirect, serve
 from gateway.head import request_id, unsound
 from gateway.lanes import Lanes
@@ -61,6 +62,9 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/api/orders/{order_id}", store_orders.read_order),
     ("POST", "/api/orders/{order_id}/cancel", store_orders.cancel_order),
     ("PUT", "/api/promo-codes/{code}", store_orders.put_promo_code),
+    ("POST", "/api/admin/g2a/sync", g2a.begin_sync),
+    ("GET", "/api/admin/g2a/status", g2a.read_status),
+    ("GET", "/api/admin/g2a/stock/{product_id}", g2a.read_stock),
     ("GET", "/livez", health.livez),
     ("GET", "/readyz", health.readyz),
     ("GET", "/metrics", health.metrics),
@@ -128,7 +132,7 @@ class Application:
             reply, own_id = unsound(scope, headers) or error.reply, request_id(headers)
             if in_api:
                 asked_before = preflight(headers, gate.settings) if scope.method == "OPTIONS" else None
-                reply = asked_before or wrapped(own_id, reply)
+                reply = asked_before or formed(scope.path, own_id, reply)
             exchange.response_bytes(reply.status, [*reply.headers, *also, ("x-request-id", own_id)], reply.body)
         else:
             await serve(gate, found.route, found.handler, scope, exchange, found.params, also)

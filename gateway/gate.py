@@ -13,8 +13,8 @@ from contract.telemetry import get_logger
 from contract.transport import Asker
 from gateway.body import Disconnected
 from gateway.caching import Cache
-from gateway.envelope import API, wrapped
 from gateway.events import Events
+from gateway.forms import formed
 from gateway.head import listed, request_id, unsound
 from gateway.lanes import Lanes
 from gateway.metrics import Meter
@@ -114,8 +114,7 @@ async def serve(
     except Exception:
         get_logger().exception("a bug", route=route, request_id=own_id)
         answer = _BUG
-    if answer.status >= 400 and route.startswith(API):
-        answer = wrapped(own_id, answer)
+    answer = formed(route, own_id, answer)
     seconds = time.perf_counter() - started
     gate.meter.count(route, counted or answer.status, seconds)
     if gate.settings.log_level == "debug":

@@ -1,11 +1,13 @@
 """How more than 10,000 products are read from an API that shows no more of them than that: in windows of their price.
 
 The export API gives 500 pages of 20. Behind it a catalogue may be larger; then it is cut, by price, until each part
-fits, and the pages of the parts are numbered through. Windows share their bounds, for nobody has said whether G2A counts
-a bound in: a product that costs as much may come twice, and is never left out. Whatever has no price falls out of every
+fits, and the pages of the parts are numbered through. Windows share their bounds, for nobody has said whether G2A
+counts a bound in: a product that costs as much may come twice, and is never left out. Whatever has no price falls out of every
 window; when they hold fewer products together than the catalogue, that is told, and not passed over.
 """
 
+import datetime
+import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
@@ -25,6 +27,8 @@ class Window(NamedTuple):
     high: int | None
 
 
+COUNTED_S = 14_400.0
+"""How long it is believed how many products there are in a window: longer than any sync takes."""
 EVERYTHING = Window(0, None)
 
 
@@ -35,11 +39,23 @@ class TooDense(Exception):
 class Windows:
     """The parts of one catalogue. What was counted stays counted, so that counting may be interrupted and go on."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, since: datetime.datetime | None = None) -> None:
         self.total = total
+        self.since = since
+        self._began = time.monotonic()
         self._left = [EVERYTHING]
         self._counted: dict[Window, int] = {EVERYTHING: total}
         self._parts: list[tuple[Window, int]] = []
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since counting began."""
+        return time.monotonic() - self._began
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether every part fits."""
+        return not self._left
 
     @property
     def pages(self) -> int:
