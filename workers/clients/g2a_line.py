@@ -1,6 +1,7 @@
 """What both APIs of G2A have in common: turns of the rate, reads that are repeated, changes that are not, and what
 every failure of HTTP means for whoever asked."""
 
+import math
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -92,7 +93,7 @@ class Line:
 
         async def ask() -> Result:
             await self.take_turn(share, give_up - time.monotonic())
-            return await self._ask(request, read, is_change=False)
+            return await self._ask(request, read, is_change=False, within_s=give_up - time.monotonic())
 
         def after_s(fault: Exception) -> float | None:
             nonlocal last
@@ -118,9 +119,11 @@ class Line:
         await self._upstream.close()
         await self._close()
 
-    async def _ask(self, request: Request, read: Read[Result], *, is_change: bool) -> Result:
+    async def _ask(
+        self, request: Request, read: Read[Result], *, is_change: bool, within_s: float = math.inf
+    ) -> Result:
         try:
-            answer = await self._upstream.send(request)
+            answer = await self._upstream.send(request, within_s)
         except Unanswered as none:
             is_unknown = is_change and none.was_sent
             raise G2AFault(

@@ -2,8 +2,8 @@
 
 The export API gives 500 pages of 20. Behind it a catalogue may be larger; then it is cut, by price, until each part
 fits, and the pages of the parts are numbered through. Windows share their bounds, for nobody has said whether G2A
-counts a bound in: a product that costs as much may come twice, and is never left out. Whatever has no price falls out of every
-window; when they hold fewer products together than the catalogue, that is told, and not passed over.
+counts a bound in: a product that costs as much may come twice, and is never left out. Whatever has no price falls out
+of every window; when they hold fewer products together than the catalogue, that is told, and not passed over.
 """
 
 import datetime

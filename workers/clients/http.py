@@ -6,6 +6,7 @@ names no proxy, and neither headers nor bodies stand in a message: they hold sec
 
 import asyncio
 import datetime
+import math
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -113,17 +114,19 @@ class Upstream:
             limits=httpx2.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX),
         )
 
-    async def send(self, request: Request) -> Answer:
-        """Send a request once. Raises Unanswered."""
+    async def send(self, request: Request, within_s: float = math.inf) -> Answer:
+        """Send a request once, and wait no longer than so many seconds. Raises Unanswered."""
         after_s = self._breaker.admit()
         if after_s > 0:
             await self._count(request.call, "paused", 0.0)
             raise Unanswered("paused", was_sent=False, after_s=after_s)
         began = time.perf_counter()
         try:
-            answer = await self._exchange(request)
+            answer = await self._exchange(request, min(within_s, self._timeout_s))
         except Unanswered as fault:
-            await self._told(request.call, fault.why, began, is_fault=True)
+            # An answer that somebody could not wait for says nothing about the upstream.
+            is_told = fault.why != "timeout" or within_s >= self._timeout_s
+            await self._told(request.call, fault.why, began, is_fault=True if is_told else None)
             raise
         is_fault = answer.status >= 500 or (answer.status < 300 and not answer.is_json)
         outcome = f"{answer.status}" if answer.is_json or answer.status >= 300 else f"{answer.status} no JSON"
@@ -134,7 +137,7 @@ class Upstream:
         """Close the connections."""
         await self._client.aclose()
 
-    async def _exchange(self, request: Request) -> Answer:
+    async def _exchange(self, request: Request, within_s: float) -> Answer:
         sent = False
 
         async def trace(event: str, _: Any) -> None:
@@ -143,7 +146,7 @@ class Upstream:
 
         try:
             # The client's own timeouts are of each step; a body that drips would take for ever.
-            async with asyncio.timeout(self._timeout_s), self._opened(request, trace) as response:
+            async with asyncio.timeout(within_s), self._opened(request, trace) as response:
                 body = b""
                 async for chunk in response.aiter_raw():
                     body += chunk
@@ -175,15 +178,16 @@ class Upstream:
             extensions={"trace": trace},
         )
 
-    async def _told(self, call: str, outcome: str, began: float, *, is_fault: bool) -> None:
-        """Log and count what became of a request, and let the breaker know."""
+    async def _told(self, call: str, outcome: str, began: float, *, is_fault: bool | None) -> None:
+        """Log and count what became of a request, and let the breaker know what it says about the upstream; None:
+        nothing."""
         seconds = time.perf_counter() - began
         before = self._breaker.state
         if is_fault:
             self._breaker.fail()
-        else:
+        elif is_fault is not None:
             self._breaker.succeed()
-        told = self._log.warning if is_fault else self._log.debug
+        told = self._log.debug if is_fault is False else self._log.warning
         told("upstream", call=call, outcome=outcome, ms=round(seconds * 1000, 1))
         if self._breaker.state != before:
             self._log.warning("the breaker of an upstream changes", before=before, state=self._breaker.state)
