@@ -14,6 +14,8 @@ from tests.support.processes import running_gateway
 from tests.support.servers import Servers, running_servers
 from tests.support.workshop import Workshop, open_workshop
 
+pytest_plugins = ["tests.support.fault_table"]
+
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:

@@ -11,7 +11,8 @@ from chaos.fault import Fault, Unavailable
 from chaos.house import House
 from chaos.matrix import Group
 from chaos.sale import Sale
-from chaos.trial import STOCK, Trial, run_trial
+from chaos.trial import STOCK, run_trial
+from tests.support.fault_table import leave_trial
 
 # One house goes through all faults of its kind, one after the other, as a real one would; each meets a sale of its own.
 pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.asyncio(loop_scope="module")]
@@ -40,14 +41,14 @@ async def opened(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Open
 
 @pytest.mark.parametrize(("group", "fault", "number"), NUMBERED, ids=[fault.name for _, fault, _ in NUMBERED])
 async def test_a_sale_goes_through(
-    opened: Opened, group: Group, fault: Fault, number: int, trials: list[Trial]
+    opened: Opened, group: Group, fault: Fault, number: int, record_property: Callable[[str, object], None]
 ) -> None:
     try:
         sale = Sale(await opened(group), f"phone-{number}", STOCK, number)
         trial = await run_trial(fault, sale, SEED)
     except Unavailable as reason:
         pytest.skip(str(reason))
-    trials.append(trial)
+    leave_trial(record_property, trial)
     assert trial.problems == (), "\n".join(trial.problems)
     assert trial.verdict
     assert trial.verdict.indeterminate > 0, "nobody had to ask again"
