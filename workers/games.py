@@ -18,6 +18,8 @@ from sql import Connection, load_queries
 from workers.once import once
 from workers.service import Desk, Ending, Handler, Refuse, Replied, replied
 
+ONLY_IN_FULL = ("description", "categories", "genres", "platforms")
+"""What lists of games leave out; what is written has no labels either, for they are those of an upstream."""
 HOME_LIST_MAX = 20
 """Games of one list of the home page; a screen shows no more."""
 _SEARCHES: dict[Sort, str] = {
@@ -108,7 +110,7 @@ async def put_game(desk: Desk, command: BusCommand) -> Ending:
 
 
 def show_game(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of games as clients see it. Lists have no descriptions."""
+    """A row of games as clients see it. Lists have less of it."""
     shown = {
         "id": row["id"],
         "title": row["title"],
@@ -121,7 +123,7 @@ def show_game(row: Mapping[str, Any]) -> dict[str, Any]:
         "inStock": row["stock"] > 0,
         "releasedOn": row["released_on"],
     }
-    return {**shown, "description": row["description"]} if "description" in row else shown
+    return shown | {name: row[name] for name in ONLY_IN_FULL if name in row}
 
 
 HANDLERS: dict[str, Handler] = {

@@ -23,6 +23,7 @@ _GAME: Part = {
     "inStock": True,
     "releasedOn": "1998-11-19",
 }
+_IN_FULL: Part = {"description": "", "categories": [], "genres": [], "platforms": []}
 _TOLD = {"title": "Half-Life", "price": 19.99, "oldPrice": 24.99, "genre": "shooter", "platform": "PC", "stock": 100}
 _LINE: Part = {
     "gameId": "half-life",
@@ -100,7 +101,7 @@ _READ_GAME = api(
     "readGame",
     "One game.",
     CATALOGUE,
-    {"200": _public(success("The game.", "GameInFull", "Age", game={**_GAME, "description": ""}))},
+    {"200": _public(success("The game.", "GameInFull", "Age", game={**_GAME, **_IN_FULL}))},
     _NO_GAME,
     audience="anybody",
     cached=True,

@@ -41,7 +41,10 @@ def _many(item: Part) -> Part:
 SCHEMAS: Part = {
     **struct_schemas(GameBody, LineBody, QuantityBody, WishBody),
     "Game": record(_GAME),
-    "GameInFull": record(_GAME | {"description": TEXT}),
+    "GameInFull": record(
+        _GAME | {"description": TEXT, **{kind: _many(TEXT) for kind in ("categories", "genres", "platforms")}},
+        text="Labels are those of the upstream that it is from; `genre` and `platform` are the first of them, if any.",
+    ),
     "GameAsWritten": record(_GAME | {"description": TEXT, "active": _FLAG}),
     "HomeListed": record({"list": word(*get_args(HomeList)), "games": _many(ref("schemas", "Game"))}),
     "Cart": record(

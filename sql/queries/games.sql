@@ -19,10 +19,17 @@ SELECT id, title, genre, platform, image, price, old_price, stock, released_on
 FROM games WHERE active AND old_price > price ORDER BY (1 - price / old_price) DESC, id LIMIT $1;
 
 -- name: find_game
--- One game that is for sale.
+-- One game that is for sale, with its labels of each kind.
 -- $1 game text
-SELECT id, title, description, genre, platform, image, price, old_price, stock, released_on
-FROM games WHERE id = $1 AND active;
+SELECT g.id, g.title, g.description, g.genre, g.platform, g.image, g.price, g.old_price, g.stock, g.released_on,
+    l.categories, l.genres, l.platforms
+FROM games AS g CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(name ORDER BY name) FILTER (WHERE kind = 'category'), '{}') AS categories,
+        coalesce(array_agg(name ORDER BY name) FILTER (WHERE kind = 'genre'), '{}') AS genres,
+        coalesce(array_agg(name ORDER BY name) FILTER (WHERE kind = 'platform'), '{}') AS platforms
+    FROM game_labels JOIN labels ON labels.id = label_id WHERE game_id = g.id
+) AS l
+WHERE g.id = $1 AND g.active;
 
 -- name: new
 -- The games that came out last; those that are yet to come are not new.
