@@ -7,7 +7,8 @@ the bus         service bus once outbox scheduler schedules
 people          auth accounts logins passwords mail
 carts           migration carts
 the store       store_orders order_steps money flash_orders follow_ups games
-G2A             g2a key_orders
+G2A             g2a g2a_sync g2a_batches g2a_fetching g2a_catalogue g2a_stock g2a_problems
+keys            g2a_purchases g2a_steps key_orders g2a_keys vault
 webhooks        webhooks
 for all         faults clients
 """
