@@ -17,6 +17,7 @@ from contract.parent import die_with_parent
 from contract.settings import Settings
 from fluxgate.lanes import agree_on_lanes
 from fluxgate.ports import Port, require_free
+from gateway.webhook_signatures import webhook_secrets
 
 # Connections that wait in the kernel while a worker is busy: a sale opens with a burst. The kernel caps it further.
 BACKLOG = 4096
@@ -34,8 +35,9 @@ HEAD_START_S = 2.0
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises Refusal when the port is taken, LanesDiffer when the sales in Redis lie in
-    another number of lanes, SettingsError when it could not tell a good access token from a bad one."""
+    another number of lanes, SettingsError when it could not tell a good access token or webhook from a bad one."""
     public_keys(settings)
+    webhook_secrets(settings)
     # A Redis that is away is asked again before the first order.
     with contextlib.suppress(RedisError, OSError):
         asyncio.run(agree_on_lanes(settings))

@@ -7,6 +7,7 @@ the bus         asking replies commands envelope forms caching cached_reads last
 people          auth identity tokens cookies cross_site throttle
 the store       games carts wishlists store_orders
 G2A             g2a
+webhooks        webhooks webhook_signatures
 operations      health metrics meters bus_metrics
 the description openapi: schemas problems envelopes, and a page for each family of routes
 """

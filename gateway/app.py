@@ -10,7 +10,7 @@ from contract.auth_keys import public_keys
 from contract.settings import Settings, read_settings
 from contract.telemetry import configure_logging, get_logger
 from contract.transport import Asker, open_redis
-from gateway import auth, carts, commands, g2a, games, health, orders, sales, store_orders, wishlists
+from gateway import auth, carts, commands, g2a, games, health, orders, sales, store_orders, webhooks, wishlists
 from gateway.caching import Cache
 from gateway.cross_site import preflight, sharing
 from gateway.envelope import API
@@ -29,6 +29,7 @@ from gateway.rsgi import Exchange, Scope
 from gateway.tokens import AccessTokens
 from gateway.visitors import Visitors
 from gateway.watching import refuse_plain, watch_events
+from gateway.webhook_signatures import webhook_secrets
 
 ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/order", orders.place_order),
@@ -65,6 +66,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/api/admin/g2a/sync", g2a.begin_sync),
     ("GET", "/api/admin/g2a/status", g2a.read_status),
     ("GET", "/api/admin/g2a/stock/{product_id}", g2a.read_stock),
+    ("POST", "/api/webhooks/g2a", webhooks.take_g2a_event),
     ("GET", "/livez", health.livez),
     ("GET", "/readyz", health.readyz),
     ("GET", "/metrics", health.metrics),
@@ -179,5 +181,6 @@ def make_gate(settings: Settings) -> Gate:
         asker=Asker(redis, listener, questions, lua.ANSWERS_PREFIX, settings.ask_timeout_s),
         patience=Patience(settings.body_timeout_s),
         tokens=AccessTokens(public_keys(settings)),
+        webhook_secrets=webhook_secrets(settings),
         redirect=make_redirect(settings),
     )

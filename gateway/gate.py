@@ -46,6 +46,7 @@ class Gate:
     cache: Cache
     patience: Patience
     tokens: AccessTokens
+    webhook_secrets: tuple[bytes, ...]
     redirect: Reply
 
 

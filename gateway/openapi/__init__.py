@@ -3,11 +3,13 @@
 from gateway.openapi import (
     catalogue,
     envelopes,
+    g2a,
     games,
     people,
     sale,
     schemas,
     store,
+    webhooks,
 )
 from gateway.openapi.schemas import Part
 
@@ -26,6 +28,8 @@ DOCUMENT: Part = {
         **people.PATHS,
         **catalogue.PATHS,
         **store.PATHS,
+        **g2a.PATHS,
+        **webhooks.PATHS,
         **sale.OPERATION,
     },
     "components": {
@@ -35,6 +39,8 @@ DOCUMENT: Part = {
             **people.SCHEMAS,
             **games.SCHEMAS,
             **store.SCHEMAS,
+            **g2a.SCHEMAS,
+            **webhooks.SCHEMAS,
         },
         "parameters": {
             **schemas.PARAMETERS,
@@ -42,6 +48,8 @@ DOCUMENT: Part = {
             **people.PARAMETERS,
             **games.PARAMETERS,
             **store.PARAMETERS,
+            **g2a.PARAMETERS,
+            **webhooks.PARAMETERS,
         },
         "headers": {**schemas.HEADERS, **envelopes.HEADERS, **games.HEADERS},
         "responses": {**schemas.RESPONSES, **envelopes.RESPONSES, **people.RESPONSES},

@@ -5,13 +5,19 @@ The same scenes prove the document against a running gateway and are written dow
 
 import asyncio
 
-from tests.support import http_scenes_people, http_scenes_sale, http_scenes_store
+from tests.support import http_scenes_g2a, http_scenes_people, http_scenes_sale, http_scenes_store, http_scenes_webhooks
 from tests.support.http_scenes_common import common_scenes
 from tests.support.http_stage import Performed, Scene, Stage, perform
 
 AT_ONCE = 16
 """What changes nothing is performed together: a body that never comes takes its time."""
-_OWN = [*http_scenes_sale.SCENES, *http_scenes_people.SCENES, *http_scenes_store.SCENES]
+_OWN = [
+    *http_scenes_sale.SCENES,
+    *http_scenes_people.SCENES,
+    *http_scenes_store.SCENES,
+    *http_scenes_webhooks.SCENES,
+    *http_scenes_g2a.SCENES,
+]
 SCENES: list[Scene] = [*_OWN, *common_scenes(_OWN)]
 
 

@@ -9,7 +9,7 @@ from gateway.openapi import DOCUMENT
 from tests.support.http_scenes_people import AS_ADMIN, AS_ANN, JSON
 from tests.support.http_stage import Scene
 
-_FORMS = ("/api/auth/",)
+_FORMS = ("/api/auth/", "/api/webhooks/")
 Case = tuple[str, int, str]
 
 

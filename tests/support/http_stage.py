@@ -21,10 +21,12 @@ from contract.transport import open_redis
 from gateway.openapi.people import JWT, OPAQUE
 from gateway.openapi.problems import INSTANT, REQUEST_ID
 from gateway.openapi.schemas import ORDER_ID
+from gateway.openapi.webhooks import SENT_AT, SIGNATURE
 from sql import apply_schema
 from tests.support.buckets import put_tokens
 from tests.support.http import Response
 from tests.support.processes import running, running_gateway
+from tests.support.sandbox import Sandbox, running_g2a
 from tests.support.servers import Servers
 from tests.support.wire import exchange, head
 
@@ -33,6 +35,8 @@ ADMIN_KEY = "the operator's key"
 SESSION = "6f1c9b1e0d5a4c7f8e2b3a4d5c6f7081"
 # Shorter than the default that the document names, so that nobody waits.
 BODY_TIMEOUT_S = 0.5
+PRODUCTS = 20
+"""What the catalogue of G2A has."""
 UPGRADE = (
     "Upgrade: websocket",
     "Connection: Upgrade",
@@ -43,12 +47,14 @@ _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,6}Z")
 _JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 _OPAQUE = re.compile(r"(?<![\w-])[\w-]{43}(?![\w-])")
+_DIGEST = re.compile(r"(?<![\w-])[0-9a-f]{64}(?![\w-])")
+_SENT_AT = re.compile(r'(?<="timestamp": ")1[89]\d{11}')
 _SESSION = re.compile(r"(?<![\w-])[0-9a-f]{32}(?![\w-])")
 
 
 class Stage(NamedTuple):
     """The ports of gateways: of the sale, without and with a crowd; away from Redis; of the store with all its workers,
-    and without any. `redis` is that of the sale, `database` the Postgres of the store.
+    and without any. `redis` is that of the sale, `database` the Postgres of the store, `sandbox` the G2A that it has.
 
     `known` has what stands for `{name}` in a scene.
     """
@@ -60,6 +66,7 @@ class Stage(NamedTuple):
     idle: int
     redis: lua.Client
     database: asyncpg.Connection
+    sandbox: Sandbox
     known: dict[str, str]
 
 
@@ -111,7 +118,12 @@ async def staged(servers: Servers, directory: Path) -> AsyncIterator[Stage]:
         seed = secrets.token_hex(32)
         # Where nobody answers within seconds, something is broken; a busy machine may take some.
         store = msgspec.structs.replace(
-            calm, postgres_url=postgres_url, redis_url=_numbered(servers.redis_url, 1), auth_seed=seed, ask_timeout_s=20
+            calm,
+            postgres_url=postgres_url,
+            redis_url=_numbered(servers.redis_url, 1),
+            auth_seed=seed,
+            ask_timeout_s=20,
+            g2a_sandbox_products=PRODUCTS,
         )
         idle = msgspec.structs.replace(store, redis_url=_numbered(servers.redis_url, 2), ask_timeout_s=0.1)
         away = msgspec.structs.replace(calm, redis_url=f"redis://127.0.0.1:{free_port()}/0", auth_seed=seed)
@@ -121,10 +133,13 @@ async def staged(servers: Servers, directory: Path) -> AsyncIterator[Stage]:
             own = msgspec.structs.replace(settings, data_dir=directory / name)
             own.data_dir.mkdir()
             served = await stack.enter_async_context(running_gateway(own))
-            if name == "store":
-                await stack.enter_async_context(running(served, "worker", "all"))
             ports.append(served.port)
-        yield Stage(*ports, redis, database, {"{admin}": await _add_admin(database, seed), "{session}": SESSION})
+            if name == "store":
+                sandbox = await stack.enter_async_context(running_g2a(served))
+                await stack.enter_async_context(running(sandbox.settings, "worker", "all"))
+        yield Stage(
+            *ports, redis, database, sandbox, {"{admin}": await _add_admin(database, seed), "{session}": SESSION}
+        )
 
 
 @contextlib.asynccontextmanager
@@ -165,7 +180,15 @@ async def perform(stage: Stage, scene: Scene) -> tuple[Scene, Response]:
 def normalised(text: str) -> str:
     """The same text wherever and whenever it was made: ids, tokens, instants and times allowed are the document's."""
     text = text.replace(f"{BODY_TIMEOUT_S:g} seconds", f"{Settings().body_timeout_s:g} seconds")
-    for pattern, ours in ((_JWT, JWT), (_ID, ORDER_ID), (_OPAQUE, OPAQUE), (_SESSION, SESSION), (_INSTANT, INSTANT)):
+    for pattern, ours in (
+        (_JWT, JWT),
+        (_ID, ORDER_ID),
+        (_OPAQUE, OPAQUE),
+        (_SESSION, SESSION),
+        (_INSTANT, INSTANT),
+        (_DIGEST, SIGNATURE),
+        (_SENT_AT, SENT_AT),
+    ):
         text = pattern.sub(ours, text)
     return text
 
