@@ -12,6 +12,12 @@ PYTHONS := python3.13 python3.12 python3.11 python3
 LEAST   := import sys; sys.exit(sys.version_info < (3, 11))
 PIP     := $(PYTHON) -m pip --disable-pip-version-check --quiet
 
+# Python keeps what it has compiled: a system is ten processes, and the tests start it a hundred times.
+export PYTHONDONTWRITEBYTECODE :=
+
+# Two tests at a time, for they wait for other processes half of their time; those of a file share what they start.
+IN_PAIRS := -n 2 --dist loadfile
+
 .DEFAULT_GOAL := help
 .PHONY: help up test lint types bench chaos load chromium faketime lock
 
@@ -24,7 +30,8 @@ up: $(RUNTIME) ## Run the whole system on this machine, until ctrl-C
 test: lint types chromium faketime ## Everything that has to hold: lint, types, import rules, fast tests, slow tests
 	$(VENV)/bin/lint-imports
 	$(PYTHON) -m pytest -m "not slow"
-	$(PYTHON) -m pytest -m slow
+	$(PYTHON) -m pytest -m "slow and not alone" $(IN_PAIRS)
+	$(PYTHON) -m pytest -m "slow and alone"
 
 lint: $(DEV) ## Style and form
 	$(VENV)/bin/ruff check

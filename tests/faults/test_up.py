@@ -25,7 +25,7 @@ from fluxgate.data_directory import is_held
 from fluxgate.up import WORKERS
 from tests.support.http import request, send
 
-pytestmark = [pytest.mark.slow, pytest.mark.fault]
+pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.alone]
 
 # A part of the command line of each child.
 CHILDREN = [

@@ -20,7 +20,7 @@ from bench.system import System, flux_gate
 from bench.targets.limit import start_base
 from bench.verdict import findings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 ROOT = Path(__file__).parents[2]
 GIT = ("git", "-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")

@@ -128,6 +128,7 @@ async def test_a_wrong_password_and_an_unknown_address_are_told_alike(desk: Desk
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 async def test_a_wrong_password_and_an_unknown_address_take_the_same_work(desk: Desk) -> None:
     email = (await registered(desk))["user"]["email"]
     spent: dict[str, list[float]] = {email: [], "nobody@shop.example": []}

@@ -152,6 +152,7 @@ async def test_however_many_processes_run_each_due_time_is_taken_once(context: C
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.usefixtures("eager")
 async def test_the_lease_is_renewed_as_long_as_the_work_lasts_and_nobody_else_begins(context: Context) -> None:
     work = Work(ends=False)
