@@ -233,7 +233,7 @@ def read_json(body: bytes) -> Any:
     try:
         data = _decoder.decode(body)
         return _without_nul(data) if rb"\u0000" in body else data
-    except (msgspec.MsgspecError, ArithmeticError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, ArithmeticError, RecursionError) as error:
         raise ValueError(f"This is no JSON: {type(error).__name__}.") from None
 
 
