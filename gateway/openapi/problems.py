@@ -85,6 +85,7 @@ _MEANINGS = {
     422: "The request contradicts an earlier one; nothing was changed.",
     429: "There were too many attempts.",
     500: "Something is wrong on our side; nothing was changed.",
+    502: "Whom we have to ask refuses us, or makes no sense; repeating it does not help.",
     503: "A server is away, or a named limit is reached. Repeat the request later.",
 }
 _HEADERS = {400: ("Set-Cookie",), 401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}

@@ -99,7 +99,7 @@ def _scene(one: Performed, operation: Any, remark: str = "") -> str:
 
 
 def _remark(scene: Scene, documented: Any, response: Response) -> str:
-    if response.body.startswith(b'{"status":"error","error"'):
+    if response.body.startswith((b'{"status":"error","error"', b'{"error":{"code"')):
         error = response.json()["error"]
         return f"**{scene.status} {error['code']}** {error['message']}"
     if scene.common:
