@@ -29,8 +29,10 @@ REGIONS = ("GLOBAL", "EUROPE", "UNITED STATES", "")
 DEVELOPERS = ("Lantern Works", "Studio Meridian", "Northgate Interactive", "Paper Boat Games", "")
 PUBLISHERS = ("Meridian Publishing", "Big Harbor", "Northgate", "")
 PEGI = ("violence", "profanity", "discrimination", "drugs", "fear", "gambling", "online", "sex")
-REQUIREMENTS = ("processor", "graphics", "memory", "diskspace", "system", "other")
+PEGI_SETS = [{f"pegi_{name}": bool(bits >> bit & 1) for bit, name in enumerate(PEGI)} for bits in range(256)]
+NO_REQUIREMENTS = {f"req{name}": "" for name in ("processor", "graphics", "memory", "diskspace", "system", "other")}
 GAMES = {"id": 189, "name": "Games"}
+CATEGORIES = [[GAMES, {"id": 200 + number, "name": name}] for number, name in enumerate(GENRES)]
 
 
 class Move(NamedTuple):
@@ -159,7 +161,6 @@ class Catalogue:
         name = " ".join(word for word in (title, platform, "Key", region) if word)
         cents = self.price_cents(number)
         image = f"https://images.example/{{}}/{digest.hex()[:24]}"
-        genre = digest[14] % len(GENRES)
         changed = self.changed_at(number)
         limits = (None, None) if digest[22] % 2 else (amount(cents), amount(cents + 50))
         videos = [f"https://video.example/{product_id}"] * (digest[15] % 3 == 0)
@@ -177,17 +178,19 @@ class Catalogue:
             "smallImage": image.format("230x336"),
             "coverImage": image.format("0x0"),
             "images": [image.format("0x0")] * (digest[16] % 3),
-            "updated_at": "" if changed < BEFORE and digest[17] % 2 else changed.strftime(TIME_FORM),
+            "updated_at": ""
+            if changed < BEFORE and digest[17] % 2
+            else str(changed.replace(microsecond=0, tzinfo=None)),
             "release_date": "" if digest[18] % 3 == 0 else f"20{10 + digest[18] % 16}-{1 + digest[19] % 12:02}-15",
             "region": region,
             "developer": DEVELOPERS[digest[20] % len(DEVELOPERS)],
             "publisher": PUBLISHERS[digest[21] % len(PUBLISHERS)],
             "platform": platform,
             "priceLimit": dict(zip(("min", "max"), limits, strict=True)),
-            "restrictions": {f"pegi_{name}": bool(digest[23] >> bit & 1) for bit, name in enumerate(PEGI)},
-            "requirements": {part: {f"req{name}": "" for name in REQUIREMENTS} for part in ("minimal", "recommended")},
+            "restrictions": PEGI_SETS[digest[23]],
+            "requirements": {"minimal": NO_REQUIREMENTS, "recommended": NO_REQUIREMENTS},
             "videos": [{"type": "YOUTUBE", "url": url} for url in videos],
-            "categories": [GAMES, {"id": 200 + genre, "name": GENRES[genre]}],
+            "categories": CATEGORIES[digest[14] % len(CATEGORIES)],
         }
 
 

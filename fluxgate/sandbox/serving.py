@@ -20,6 +20,8 @@ BODY_BYTES_MAX = 262_144
 READ_BYTES = 65_536
 # How long a connection may say nothing, between requests and within one.
 IDLE_S = 60.0
+# How long a client that was turned away may go on sending.
+LINGER_S = 1.0
 # How long a request is left without an answer, when it is to hang: longer than any client of ours waits.
 HANG_S = 120.0
 
@@ -93,8 +95,9 @@ class Listener:
         while True:
             try:
                 request = await _read(connection, reader, writer)
-            except TooLarge:
-                await _send(connection, writer, Reply(413))
+            except (TooLarge, h11.RemoteProtocolError) as error:
+                status = 413 if isinstance(error, TooLarge) else error.error_status_hint
+                await _turn_away(connection, reader, writer, Reply(status))
                 return
             if request is None:
                 return
@@ -134,6 +137,20 @@ async def _read(
                 return _request(head, body)
             else:
                 return None
+
+
+async def _turn_away(
+    connection: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reply: Reply
+) -> None:
+    """Answer a request that was not read to its end."""
+    if connection.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+        return
+    await _send(connection, writer, reply)
+    writer.write_eof()
+    # Who closes while something of the client's is unread takes the answer back, so the rest is heard out.
+    async with asyncio.timeout(LINGER_S):
+        while await reader.read(READ_BYTES):
+            pass
 
 
 def _request(head: h11.Request, body: bytes) -> Request:

@@ -45,9 +45,11 @@ def contract_signature(payload: bytes, timestamp: str, number: str, secret: str)
 
 
 def standard_signature(event_id: str, timestamp: int, body: bytes, secret: str) -> str:
-    """The signature of Standard Webhooks; a secret without its prefix is taken as it stands."""
-    bare = secret.removeprefix(STANDARD_PREFIX)
-    key = base64.b64decode(bare) if bare != secret else secret.encode()
+    """The signature of Standard Webhooks; a secret that is not base64 is taken as it stands."""
+    try:
+        key = base64.b64decode(secret.removeprefix(STANDARD_PREFIX), validate=True)
+    except ValueError:
+        key = secret.encode()
     signed = f"{event_id}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
 

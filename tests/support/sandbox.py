@@ -1,15 +1,17 @@
 """The sandbox of G2A as the tests run it: a real process on a port of its own, told what to do by its own routes."""
 
 import contextlib
+import hashlib
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from bench.ports import free_port
-from contract.settings import Settings
+from contract.settings import SANDBOX_CREDENTIALS, Settings
 from tests.support.http import Response, request, send
 from tests.support.processes import listening, running
 
@@ -25,10 +27,18 @@ class Sandbox:
         """Where it listens."""
         return self.settings.g2a_sandbox_port
 
-    async def ask(self, method: str, path: str, document: Any = None) -> Response:
-        """One request, without credentials."""
+    async def ask(self, method: str, path: str, document: Any = None, **headers: str) -> Response:
+        """One request, on a connection of its own."""
         body = b"" if document is None else json.dumps(document).encode()
-        return await send(self.port, request(method, path, body, Content_Type="application/json"))
+        return await send(self.port, request(method, path, body, Content_Type="application/json", **headers))
+
+    async def contract(self, method: str, path: str, document: Any = None) -> Response:
+        """One request of a client of `/contract`, past the project's own."""
+        return await self.ask(method, f"/contract{path}", document, **contract_headers())
+
+    async def export(self, method: str, path: str, document: Any = None) -> Response:
+        """One request of a client of `/v1`, past the project's own."""
+        return await self.ask(method, f"/v1{path}", document, **export_headers())
 
     async def control(self, **change: Any) -> Any:
         """Change how it behaves; what is not named stays as it is. Gives how it behaves now."""
@@ -61,9 +71,23 @@ class Sandbox:
 
 
 @contextlib.asynccontextmanager
-async def running_g2a(settings: Settings) -> AsyncIterator[Sandbox]:
+async def running_g2a(settings: Settings) -> AsyncGenerator[Sandbox]:
     """G2A's sandbox inside the block. Its webhooks go to the gateway of these settings, so that has its port first."""
     settings = msgspec.structs.replace(settings, g2a_sandbox_port=free_port(), g2a_url="")
     async with running(settings, "sandbox", "g2a") as process:
         await listening(settings.g2a_sandbox_port, process)
         yield Sandbox(settings)
+
+
+def contract_headers(timestamp: float | None = None) -> dict[str, str]:
+    """The headers that prove to `/contract` who asks, as the contract has them."""
+    at = str(int(time.time() if timestamp is None else timestamp))
+    known_hash, key, _ = SANDBOX_CREDENTIALS
+    proof = hashlib.sha256(f"{known_hash}{key}{at}".encode()).hexdigest()
+    return {"X-API-HASH": known_hash, "X-API-KEY": key, "X-G2A-Timestamp": at, "X-G2A-Hash": proof}
+
+
+def export_headers() -> dict[str, str]:
+    """The header that proves to `/v1` who asks."""
+    known_hash, key, email = SANDBOX_CREDENTIALS
+    return {"Authorization": f"{known_hash}, {hashlib.sha256(f'{known_hash}{email}{key}'.encode()).hexdigest()}"}
