@@ -11,10 +11,12 @@ from uuid import UUID
 import msgspec
 
 import lua
-from contract.bus import FIELD, SERVICES, decode_command
+from contract.bus import FIELD, SERVICES, BusCommand, decode_command, encode, new_command_id
+from contract.g2a import SyncBody
 from contract.transport import Stream
 from sql import load_queries
 from workers.migration import DAY_S, GUEST_DAYS
+from workers.once import tell
 from workers.outbox import publish_waiting, tell_unknown
 from workers.scheduler import Schedule
 from workers.worker import Context
@@ -27,6 +29,10 @@ for a day at most; one that an operator may still hand in again is known for as 
 EVENT_DAYS = 90
 """How long it is known of a webhook that it was here. A sender tries for days; what it says of orders is argued about
 for longer."""
+CHANGED_WITHIN_S = 600.0
+ALL_WITHIN_S = 4 * 3_600.0
+"""A sync that is scheduled is not begun later than that: a worker that was away for a day does not do all of them then,
+and one that is late for the night does not begin by day."""
 SKEW_DAYS = 1
 """How far the clocks of gateways and Postgres may differ; in truth it is seconds."""
 RETURNING_MAX = 10_000
@@ -69,12 +75,25 @@ async def forget_guests(context: Context) -> None:
     await _in_pages(context, lambda: context.pool.fetchval(query, age, PAGE_ROWS))
 
 
+async def sync_changed(context: Context) -> None:
+    """Have brought into the store what has changed at G2A."""
+    await _tell_to_sync(context, SyncBody(include_relationships=True), CHANGED_WITHIN_S)
+
+
+async def sync_all(context: Context) -> None:
+    """Have the whole catalogue of G2A brought into the store, and found out what is gone."""
+    await _tell_to_sync(context, SyncBody(full_sync=True, include_relationships=True), ALL_WITHIN_S)
+
+
 SCHEDULES = (
     Schedule("publish_waiting", publish_waiting, every_s=10),
     Schedule("tell_unknown", tell_unknown, every_s=60),
     Schedule("forget_guests", forget_guests, cron="11 * * * *"),
     Schedule("forget_logins", forget_logins, cron="23 * * * *"),
     Schedule("forget_events", forget_events, cron="41 3 * * *"),
+    Schedule("sync_changed", sync_changed, cron="*/15 * * * *"),
+    # At night, when few buy, and between two of those above.
+    Schedule("sync_all", sync_all, cron="52 2 * * *"),
     # At night, when few commands are in the streams that it reads.
     Schedule("forget_handled", forget_handled, cron="37 3 * * *"),
 )
@@ -82,6 +101,17 @@ SCHEDULES = (
 
 class TooManyReturn(Exception):
     """So many old commands may be delivered once more that something is wrong: nothing is forgotten then."""
+
+
+async def _tell_to_sync(context: Context, wanted: SyncBody, within_s: float) -> None:
+    settings = context.settings
+    if not (settings.g2a_at and all(settings.g2a_credentials[:2])):
+        return
+    deadline_ms = int((time.time() + within_s) * 1000)
+    body = msgspec.Raw(encode(wanted))
+    command = BusCommand(id=new_command_id(), kind="sync", body=body, role="ADMIN", deadline_ms=deadline_ms)
+    async with context.pool.acquire() as connection:
+        await tell(connection, "g2a", command)
 
 
 async def _in_pages(context: Context, delete: Callable[[], Awaitable[int]]) -> None:
