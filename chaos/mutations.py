@@ -23,6 +23,8 @@ from chaos.system import running_system
 PACKAGES = ("contract", "gateway", "workers", "lua", "sql", "fluxgate", "waiting_room")
 # Short, because an ordeal waits until whatever a dead worker held has been taken over.
 LEASE_S = 1.0
+# What Python has compiled is copied too, but not while it is being written by somebody who runs the same source.
+HALF_WRITTEN = shutil.ignore_patterns("*.pyc.*")
 
 
 class Edit(NamedTuple):
@@ -192,7 +194,7 @@ async def mutated_house(edits: tuple[Edit, ...], directory: Path) -> AsyncGenera
 def copy_source(target: Path, edits: tuple[Edit, ...]) -> None:
     """Copy the packages of the product, and edit the copy. Raises StaleEditError."""
     for package in PACKAGES:
-        shutil.copytree(ROOT / package, target / package)
+        shutil.copytree(ROOT / package, target / package, ignore=HALF_WRITTEN)
     for file, old, new in edits:
         path = target / file
         text = path.read_text(encoding="utf-8")

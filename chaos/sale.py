@@ -79,11 +79,7 @@ class Sale:
 
     async def problems(self, allowed: tuple[str, ...] = ()) -> list[str]:
         """What the system itself finds wrong with the sale when it is over; log lines with `allowed` words are not."""
-        found = [fault] if (fault := await self.reconciled()) else []
-        try:
-            await self._proven_by_the_reaper()
-        except AssertionError as error:
-            found.append(str(error))
+        found = [fault for fault in await asyncio.gather(self.reconciled(), self._unproven()) if fault]
         complaints = [line for line in self._complaints() if not any(words in line for words in allowed)]
         if self.house.system.process.returncode is not None:
             found.append("the supervisor has ended")
@@ -110,7 +106,8 @@ class Sale:
 
         await eventually(asked, what)
 
-    async def _proven_by_the_reaper(self) -> None:
+    async def _unproven(self) -> str:
+        """What keeps the reaper from proving the books of this sale; empty when it has proven them."""
         async with redis_of(self.house) as redis:
 
             async def proven() -> bool:
@@ -118,7 +115,11 @@ class Sale:
                 own = [book for book in books if book["product_id"] == self.product]
                 return [(book["sold"], book["fault"]) for book in own] == [(self.stock, "")]
 
-            await eventually(proven, "the reaper has proven the books of the sale")
+            try:
+                await eventually(proven, "the reaper has proven the books of the sale")
+            except AssertionError as error:
+                return str(error)
+        return ""
 
     def _complaints(self) -> list[str]:
         """Lines of the logs, since the sale was opened, that no fault from outside may cause."""

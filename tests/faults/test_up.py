@@ -25,7 +25,7 @@ from fluxgate.data_directory import is_held
 from fluxgate.up import WORKERS
 from tests.support.http import request, send
 
-pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.alone]
+pytestmark = [pytest.mark.slow, pytest.mark.fault]
 
 # A part of the command line of each child.
 CHILDREN = [
@@ -92,6 +92,7 @@ async def begins(system: System, after_s: float) -> None:
     await asyncio.sleep(after_s)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_one_signal_stops_everything_in_time_and_leaves_no_process(tmp_path: Path, number: int) -> None:
     async with running_system(own_settings(tmp_path / "data")) as system:
@@ -109,6 +110,7 @@ async def test_one_signal_stops_everything_in_time_and_leaves_no_process(tmp_pat
         assert "Traceback" not in system.says()
 
 
+@pytest.mark.alone
 async def test_children_that_hang_are_killed_in_time(tmp_path: Path) -> None:
     async with running_system(own_settings(tmp_path / "data")) as system:
         family = system.family()
@@ -122,6 +124,7 @@ async def test_children_that_hang_are_killed_in_time(tmp_path: Path) -> None:
         assert "gateway did not end in time" in system.says()
 
 
+@pytest.mark.alone
 async def test_a_second_ctrl_c_kills_at_once(tmp_path: Path) -> None:
     async with running_system(own_settings(tmp_path / "data")) as system:
         family = system.family()
@@ -166,6 +169,7 @@ async def test_no_process_outlives_a_supervisor_that_is_killed_while_it_starts(t
             pass
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("after_s", [0.0, 1.0])
 async def test_ctrl_c_while_it_starts_leaves_no_process(tmp_path: Path, after_s: float) -> None:
     async with started(own_settings(tmp_path / "data")) as system:
@@ -206,6 +210,7 @@ async def test_a_gateway_worker_that_is_killed_comes_back(tmp_path: Path) -> Non
             await sells(system, f"round-{round_}")
 
 
+@pytest.mark.alone
 async def test_the_workers_of_a_gateway_die_with_it(tmp_path: Path) -> None:
     async with running_system(own_settings(tmp_path / "data")) as system:
         gateway = system.child("fluxgate gateway")
@@ -264,6 +269,7 @@ async def run_by_hand(system: System, *command: str) -> int:
         return await other.ends(within_s=20.0)
 
 
+@pytest.mark.alone
 async def test_it_runs_for_a_user_who_is_not_root(tmp_path: Path) -> None:
     async with started(own_settings(tmp_path / "data"), identity="namespace") as system:
         await up(system)
