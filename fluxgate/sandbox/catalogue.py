@@ -9,12 +9,15 @@ import hashlib
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 FIRST_ID = 10_000_000_000_000
 # Product numbers are spaced, and their last digits checked, so that most ids name nothing.
 ID_STEP = 1000
 CHECK_DIGITS = 997
+# Digests that are kept: one product is asked for its digests several times in a row, and those of a page are two each.
+DIGESTS_MAX = 1024
 # Each product moves once in so many days.
 PHASES = 8
 # Days before this one are when products that have not moved were changed last.
@@ -146,11 +149,11 @@ class Catalogue:
         return max(0, self.day - (self.day - number) % PHASES)
 
     def _digest(self, number: int) -> bytes:
-        return hashlib.blake2b(b"%d:%d" % (self.seed, number), digest_size=24).digest()
+        return _digest(self.seed, number)
 
     def _digest_of_day(self, number: int) -> bytes:
         moved = self._moved_on(number) if self.moves else 0
-        return hashlib.blake2b(b"%d:%d:%d" % (self.seed, number, moved), digest_size=8).digest()
+        return _digest(self.seed, number, moved + 1)
 
     def _document(self, number: int) -> dict[str, Any]:
         digest = self._digest(number)
@@ -192,6 +195,12 @@ class Catalogue:
             "videos": [{"type": "YOUTUBE", "url": url} for url in videos],
             "categories": CATEGORIES[digest[14] % len(CATEGORIES)],
         }
+
+
+@lru_cache(maxsize=DIGESTS_MAX)
+def _digest(seed: int, number: int, part: int = 0) -> bytes:
+    """What is by chance with a product: 24 bytes that are always the same."""
+    return hashlib.blake2b(b"%d:%d:%d" % (seed, number, part), digest_size=24).digest()
 
 
 def id_of(number: int) -> str:

@@ -8,6 +8,7 @@ import re
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from contract.settings import Settings
 from fluxgate.ports import Port, require_free
@@ -45,7 +46,18 @@ PATTERNS = [
     (method, re.compile(path.replace("{id}", "([^/]{1,64})")), f"{method} {path}", handler)
     for method, path, handler in ROUTES
 ]
+# What the journal keeps of a path, and of a reference.
+PATH_MAX = 200
 REFERENCE_MAX = 64
+
+
+class Work(NamedTuple):
+    """What a request asks for: the first part of its path, the route, and its handler with the parts of the path."""
+
+    api: str
+    route: str
+    handler: Handler
+    arguments: tuple[str, ...]
 
 
 def serve(settings: Settings) -> None:
@@ -84,16 +96,35 @@ class Sandbox:
             await self._state.close()
             self._state = State(self._settings)
             return Reply(204)
-        api = request.path.split("/", 2)[1] if request.path.startswith("/") else ""
-        if api not in APIS:
-            return await _routed(self._state, request)
-        at = time.time()
-        reply = await _spoilt(self._state, request, api)
-        _note(self._state, request, reply, at)
+        work = find(request)
+        if work.api not in APIS:
+            return await _right(self._state, request, work)
+        at = round(time.time(), 3)
+        reply = await _spoilt(self._state, request, work)
+        status = 0 if reply.sent in ("hang", "none") else reply.status
+        reference = _reference(request)
+        path = request.path[:PATH_MAX]
+        entry = Entry(request.method, path, request.query, status, reply.sent, reference, at)
+        self._state.journal.note(work.route, entry)
         return reply
 
 
-async def _spoilt(state: State, request: Request, api: str) -> Reply:
+def find(request: Request) -> Work:
+    """What a request asks for; handled by `_nothing` where there is no such thing."""
+    api = request.path[1:].partition("/")[0]
+    for method, pattern, route, handler in PATTERNS:
+        found = pattern.fullmatch(request.path) if method == request.method else None
+        if found:
+            return Work(api, route, handler, found.groups())
+    return Work(api, "other", _nothing, ())
+
+
+async def _nothing(state: State, request: Request) -> Reply:
+    is_known = any(pattern.fullmatch(request.path) for _, pattern, _, _ in PATTERNS)
+    raise Refused(405 if is_known else 404, "", "There is nothing at this address.")
+
+
+async def _spoilt(state: State, request: Request, work: Work) -> Reply:
     """The answer, with whatever is to go wrong with it."""
     fault = state.faults.strike(request)
     latency_ms = state.control.latency_ms + (fault.latency_ms if fault else 0)
@@ -103,36 +134,19 @@ async def _spoilt(state: State, request: Request, api: str) -> Reply:
     if limit is not None and not state.minute.has_room(limit):
         return refused(request.path, 429, "Too many requests")._replace(headers=(("retry-after", "1"),))
     if fault is None:
-        return await _routed(state, request, api)
-    right = await _routed(state, request, api) if does_the_work(fault) else Reply(0)
+        return await _right(state, request, work)
+    right = await _right(state, request, work) if does_the_work(fault) else Reply(0)
     return spoiled(fault, request, right)
 
 
-async def _routed(state: State, request: Request, api: str = "") -> Reply:
+async def _right(state: State, request: Request, work: Work) -> Reply:
     """The right answer."""
     try:
-        if api:
-            APIS[api](state, request)
-        for method, pattern, _, handler in PATTERNS:
-            found = pattern.fullmatch(request.path) if method == request.method else None
-            if found:
-                return await handler(state, request, *found.groups())
+        if work.api in APIS:
+            APIS[work.api](state, request)
+        return await work.handler(state, request, *work.arguments)
     except Refused as refusal:
         return refused(request.path, refusal.status, refusal.message, refusal.code)
-    is_known = any(pattern.fullmatch(request.path) for _, pattern, _, _ in PATTERNS)
-    return refused(request.path, 405 if is_known else 404, "There is nothing at this address.")
-
-
-def _note(state: State, request: Request, reply: Reply, at: float) -> None:
-    route = next(
-        (name for method, pattern, name, _ in PATTERNS if method == request.method and pattern.fullmatch(request.path)),
-        "other",
-    )
-    status = 0 if reply.sent in ("hang", "none") else reply.status
-    entry = Entry(
-        request.method, request.path[:200], request.query, status, reply.sent, _reference(request), round(at, 3)
-    )
-    state.journal.note(route, entry)
 
 
 def _reference(request: Request) -> str:

@@ -26,9 +26,8 @@ from tests.support.sandbox import Sandbox
 )
 async def test_a_control_document_that_makes_no_sense_is_refused(sandbox: Sandbox, change: Any, said: str) -> None:
     before = (await sandbox.ask("GET", "/sandbox/control")).json()
-    if isinstance(change, dict):
-        change = {"wallet_cents": 1, **change}
-    reply = await sandbox.ask("PUT", "/sandbox/control", change)
+    sound: dict[str, Any] = {"wallet_cents": 1}
+    reply = await sandbox.ask("PUT", "/sandbox/control", sound | change if isinstance(change, dict) else change)
     assert reply.status == 400
     assert said in reply.json()["error"]["message"]
     assert (await sandbox.ask("GET", "/sandbox/control")).json() == before

@@ -1,6 +1,7 @@
 """What goes wrong at the sandbox, as an ordinary HTTP client meets it."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
@@ -88,7 +89,7 @@ async def test_truncated_json_comes_in_a_sound_response(sandbox: Sandbox, client
     await spoil(sandbox, do="truncate")
     reply = await client.get("/products")
     assert reply.status_code == 200
-    with pytest.raises(ValueError, match="Unterminated"):
+    with pytest.raises(json.JSONDecodeError):
         reply.json()
     assert await statuses(client, 1) == [200]
 
@@ -186,10 +187,9 @@ async def test_the_journal_tells_what_was_asked_and_what_became_of_it(
 async def test_many_requests_on_one_connection_are_answered_in_order(sandbox: Sandbox) -> None:
     ids = [product["id"] for product in (await sandbox.contract("GET", "/products")).json()["data"]][:20]
     reader, writer = await asyncio.open_connection("127.0.0.1", sandbox.port)
-    headers = contract_headers() | {"Connection": "keep-alive"}
     for product_id in ids:
-        raw = request("GET", f"/contract/products/{product_id}", **headers).replace(b"Connection: close\r\n", b"")
-        writer.write(raw)
+        raw = request("GET", f"/contract/products/{product_id}", b"", **contract_headers())
+        writer.write(raw.replace(b"Connection: close\r\n", b""))
     for product_id in ids:
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])

@@ -6,7 +6,6 @@ import socket
 import time
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from bench.ports import free_port
@@ -16,9 +15,12 @@ from tests.support.http import read_response, request, send
 from tests.support.processes import listening, running
 from tests.support.sandbox import Sandbox, contract_headers
 
+# A second is what `up` has for it, and one more is for a machine with much else to do.
+STOP_WITHIN_S = 2.0
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_it_stops_within_a_second_whatever_clients_wait_for(tmp_path: Path, number: int) -> None:
+async def test_it_stops_at_once_whatever_clients_wait_for(tmp_path: Path, number: int) -> None:
     settings = Settings(data_dir=tmp_path, g2a_sandbox_port=free_port())
     async with running(settings, "sandbox", "g2a") as process:
         await listening(settings.g2a_sandbox_port, process)
@@ -33,7 +35,7 @@ async def test_it_stops_within_a_second_whatever_clients_wait_for(tmp_path: Path
         process.send_signal(number)
         started = time.monotonic()
         assert await process.wait() == 0
-        assert time.monotonic() - started < 1.0
+        assert time.monotonic() - started < STOP_WITHIN_S
         with pytest.raises((OSError, EOFError)):
             await hanging
         writer.close()
@@ -57,13 +59,14 @@ async def test_it_listens_on_loopback_whatever_the_gateway_listens_on(tmp_path: 
             other.connect(("127.0.0.2", settings.g2a_sandbox_port))
 
 
+@pytest.mark.slow
 async def test_two_lives_of_it_give_no_order_the_same_id(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, g2a_sandbox_port=free_port())
     orders: list[str] = []
     for _ in range(2):
         async with running(settings, "sandbox", "g2a") as process:
             await listening(settings.g2a_sandbox_port, process)
-            sandbox = Sandbox(msgspec.structs.replace(settings))
+            sandbox = Sandbox(settings)
             product_id = (await sandbox.contract("GET", "/products")).json()["data"][0]["id"]
             await sandbox.control(products=[{"id": product_id, "quantity": 100}], completion="never")
             for _ in range(20):
@@ -112,6 +115,6 @@ async def test_clients_that_go_away_cost_nothing(sandbox: Sandbox) -> None:
     await sandbox.control(latency_ms=50)
     for _ in range(20):
         _, writer = await asyncio.open_connection("127.0.0.1", sandbox.port)
-        writer.write(request("GET", "/contract/products", **contract_headers()))
+        writer.write(request("GET", "/contract/products", b"", **contract_headers()))
         writer.transport.abort()
     assert (await sandbox.contract("GET", "/products")).status == 200

@@ -28,18 +28,19 @@ async def receiver(sandbox: Sandbox) -> AsyncIterator[Receiver]:
         yield receiver
 
 
-def payload_of(body: bytes) -> bytes:
+class Body(msgspec.Struct):
     """The payload member, byte for byte as it came."""
 
-    class Body(msgspec.Struct):
-        payload: msgspec.Raw
+    payload: msgspec.Raw
 
+
+def payload_of(body: bytes) -> bytes:
     return bytes(msgspec.json.decode(body, type=Body).payload)
 
 
-def is_signed(received: Received, secret: str, proof: dict[str, Any] | None = None) -> bool:
+def is_signed(received: Received, secret: str, given: dict[str, Any] | None = None) -> bool:
     """Whether the signature is that of the contract."""
-    proof = proof or received.json()
+    proof: dict[str, Any] = given or received.json()
     text = payload_of(received.body) + f"{proof['timestamp']}{proof['nonce']}{secret}".encode()
     return proof["signature"] == hmac.new(secret.encode(), text, hashlib.sha256).hexdigest()
 
@@ -74,6 +75,7 @@ async def test_an_order_that_fails_is_told_too(sandbox: Sandbox, receiver: Recei
     assert (document["type"], document["payload"]["status"]) == ("order.failed", "failed")
 
 
+@pytest.mark.slow
 async def test_one_that_is_not_taken_is_sent_again_and_is_then_the_same_event(
     sandbox: Sandbox, receiver: Receiver
 ) -> None:
