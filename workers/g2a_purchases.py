@@ -14,6 +14,7 @@ nothing is it done again. `docs/keys.md` goes through every crash.
 import datetime
 import time
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -68,16 +69,14 @@ async def collect(desk: Desk, command: BusCommand) -> Ending:
 
 async def _go_on(desk: Desk, order_id: UUID, user_id: str, only: UUID | None = None) -> Ending:
     """Take the next step of every purchase of an order, or of this one only, and of those that nobody has begun."""
-    order = await desk.pool.fetchrow(order_steps.QUERIES["find_order"], order_id, user_id)
+    order, rows = await _read(desk, order_id, user_id)
     if order is None:
         return replied(None)
-    rows: Sequence[Row] = await desk.pool.fetch(QUERIES["find_purchases"], order_id)
     if order["status"] == "PROCESSING" and not rows:
         begun = await _begin(desk, order)
         if begun is not None:
             return begun
-        order = await desk.pool.fetchrow(order_steps.QUERIES["find_order"], order_id, user_id)
-        rows = await desk.pool.fetch(QUERIES["find_purchases"], order_id)
+        order, rows = await _read(desk, order_id, user_id)
     if order["from_sale"] and rows:
         await flash_orders.delivery_has_begun(desk, order_id)
     if order["status"] != "PROCESSING":
@@ -96,6 +95,13 @@ async def _go_on(desk: Desk, order_id: UUID, user_id: str, only: UUID | None = N
     async with desk.pool.acquire() as connection, connection.transaction():
         stale = await end_order(connection, await lock(connection, order_id, user_id))
     return replied(None, stale=stale) if stale is not None else More(min(waits, default=0.0))
+
+
+async def _read(desk: Desk, order_id: UUID, user_id: str) -> tuple[Any, Sequence[Row]]:
+    """An order, None where there is none, and its purchases; these first, so that the order of such is seen to have
+    begun."""
+    rows = await desk.pool.fetch(QUERIES["find_purchases"], order_id)
+    return await desk.pool.fetchrow(order_steps.QUERIES["find_order"], order_id, user_id), rows
 
 
 async def _begin(desk: Desk, order: Row) -> Ending | None:

@@ -39,8 +39,10 @@ class Work(NamedTuple):
 async def take_step(work: Work, row: Row) -> float | None:
     """Take the next step of a purchase; gives the seconds until the one after it, None when it has ended."""
     before = row["state"]
-    wait_s = await _take(work, row)
     limit_s = GIVE_UP_S if before == "intended" else GIVE_UP_PAID_S
+    # What nobody has tried to buy is tried, however late; what was tried in vain is not begun again after its time.
+    is_over = before == "intended" and row["called_at"] is not None and work.age_s >= limit_s
+    wait_s = 0.0 if is_over else await _take(work, row)
     if wait_s is None or work.age_s < limit_s:
         return wait_s
     after, why = ("failed", "to sell it") if before == "intended" else ("lost", "for its keys")
