@@ -16,6 +16,8 @@ from fluxgate.sandbox.trade import Order
 
 T = TypeVar("T")
 
+# Orders and webhooks whose time is still to come; each order is one at most, so that these leave room for webhooks.
+WAITING_MAX = 110_000
 # Of one answer.
 LIST_MAX = 20_000
 
@@ -85,6 +87,8 @@ async def send_webhook(state: State, request: Request) -> Reply:
     payload = {"status": wanted.status} if wanted.payload is None else wanted.payload
     event = Event(wanted.event_id or str(uuid.uuid4()), wanted.order_id, wanted.type, msgspec.json.encode(payload))
     if wanted.delay_s:
+        if state.waiting >= WAITING_MAX:
+            raise Refused(503, "", f"The sandbox has {WAITING_MAX} things under way; reset it.")
         state.later(_send_later(state, event, wanted))
         return ok({"event_id": event.id, "deliveries": []}, 202)
     deliveries = await state.webhooks.send(event, wanted)

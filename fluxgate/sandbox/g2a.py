@@ -8,10 +8,12 @@ import re
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from itertools import islice
 from typing import NamedTuple
 
 from contract.settings import Settings
 from fluxgate.ports import Port, require_free
+from fluxgate.refusal import Refusal
 from fluxgate.sandbox import contract_api, control_api, export_api
 from fluxgate.sandbox.faults import does_the_work, spoiled
 from fluxgate.sandbox.journal import Entry
@@ -46,9 +48,11 @@ PATTERNS = [
     (method, re.compile(path.replace("{id}", "([^/]{1,64})")), f"{method} {path}", handler)
     for method, path, handler in ROUTES
 ]
-# What the journal keeps of a path, and of a reference.
+# What the journal keeps, in characters: of a path, of a reference, of each name and value of a query, and of how many.
 PATH_MAX = 200
 REFERENCE_MAX = 64
+QUERY_MAX = 64
+QUERY_ITEMS_MAX = 10
 
 
 class Work(NamedTuple):
@@ -61,7 +65,10 @@ class Work(NamedTuple):
 
 
 def serve(settings: Settings) -> None:
-    """Be G2A until SIGTERM or SIGINT. Raises Refusal when the port is taken."""
+    """Be G2A until SIGTERM or SIGINT. Raises Refusal when the port is taken, and in production, whose buyers would be
+    sold keys that open nothing."""
+    if settings.env == "production":
+        raise Refusal("FLUXGATE_ENV is production, and the keys of a sandbox open no game.")
     require_free([Port("127.0.0.1", settings.g2a_sandbox_port, "the sandbox of G2A", "FLUXGATE_G2A_SANDBOX_PORT")])
     asyncio.run(_serve(settings))
 
@@ -104,7 +111,8 @@ class Sandbox:
         status = 0 if reply.sent in ("hang", "none") else reply.status
         reference = _reference(request)
         path = request.path[:PATH_MAX]
-        entry = Entry(request.method, path, request.query, status, reply.sent, reference, at)
+        query = {name[:QUERY_MAX]: value[:QUERY_MAX] for name, value in islice(request.query.items(), QUERY_ITEMS_MAX)}
+        entry = Entry(request.method, path, query, status, reply.sent, reference, at)
         self._state.journal.note(work.route, entry)
         return reply
 

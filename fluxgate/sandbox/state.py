@@ -40,6 +40,11 @@ class State:
             is_told = self.control.completion == "webhook" and order.api == "contract"
             self.later(self._complete(order, self.control.delay_s, is_told))
 
+    @property
+    def waiting(self) -> int:
+        """How much goes on by itself."""
+        return len(self._tasks)
+
     def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Let something go on by itself."""
         task = asyncio.create_task(work)

@@ -17,6 +17,8 @@ from fluxgate.sandbox.trade import Order
 
 PATH = "/api/webhooks/g2a"
 DELIVERIES_MAX = 10_000
+# Deliveries under way at once; more wait for their turn.
+AT_ONCE_MAX = 32
 # How long the gateway may take for one, and what is read of its answer.
 ANSWER_WITHIN_S = 5.0
 ANSWER_BYTES_MAX = 65_536
@@ -43,6 +45,7 @@ class Webhooks:
         self._host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
         self.deliveries: deque[Delivery] = deque(maxlen=DELIVERIES_MAX)
         self.sent = 0
+        self._turns = asyncio.Semaphore(AT_ONCE_MAX)
 
     async def tell(self, order: Order, manner: Manner) -> None:
         """Tell of an order that has ended, again and again until it is taken, or for a dozen of seconds."""
@@ -66,7 +69,7 @@ class Webhooks:
         secret, *old = (*self._settings.g2a_webhook_secrets, "")
         written = message(event, manner, self._settings.g2a_webhook_scheme, secret, old[0] if old else "")
         try:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
+            async with self._turns, asyncio.timeout(ANSWER_WITHIN_S):
                 status, answer = await _post(self._host, self._settings.port, written)
         except (OSError, TimeoutError, h11.RemoteProtocolError):
             status, answer = 0, ""

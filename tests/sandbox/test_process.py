@@ -11,6 +11,7 @@ import pytest
 from bench.ports import free_port
 from chaos.system import refusal
 from contract.settings import Settings
+from fluxgate.ports import wanted_ports
 from tests.support.http import read_response, request, send
 from tests.support.processes import listening, running
 from tests.support.sandbox import Sandbox, contract_headers
@@ -48,6 +49,20 @@ async def test_a_taken_port_is_refused_in_one_sentence(tmp_path: Path) -> None:
         taken.listen()
         settings = Settings(data_dir=tmp_path, g2a_sandbox_port=taken.getsockname()[1])
         assert "FLUXGATE_G2A_SANDBOX_PORT" in await refusal(settings, "sandbox", "g2a")
+
+
+async def test_it_is_not_played_in_production(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, env="production", admin_key="a-long-admin-key", g2a_sandbox_port=free_port())
+    assert "FLUXGATE_ENV is production" in await refusal(settings, "sandbox", "g2a")
+
+
+def test_its_port_is_wanted_where_nobody_says_where_g2a_is() -> None:
+    def wants(settings: Settings) -> bool:
+        return "FLUXGATE_G2A_SANDBOX_PORT" in {port.variable for port in wanted_ports(settings)}
+
+    assert wants(Settings())
+    assert not wants(Settings(g2a_url="http://127.0.0.1:1"))
+    assert not wants(Settings(env="production", admin_key="a-long-admin-key"))
 
 
 async def test_it_listens_on_loopback_whatever_the_gateway_listens_on(tmp_path: Path) -> None:
