@@ -1,9 +1,12 @@
 """What the sandbox is told: what is wrong with it is said in a sentence, and changes nothing."""
 
+import json
+import re
 from typing import Any
 
 import pytest
 
+from tests.support.processes import ROOT
 from tests.support.sandbox import Sandbox
 
 
@@ -84,3 +87,10 @@ async def test_an_address_of_nothing_and_a_wrong_method_are_told_apart(sandbox: 
     assert (await sandbox.ask("GET", "/sandbox/nothing")).status == 404
     assert (await sandbox.ask("POST", "/sandbox/journal")).status == 405
     assert (await sandbox.contract("DELETE", "/orders")).status == 405
+
+
+async def test_every_control_document_of_the_manual_is_taken(sandbox: Sandbox) -> None:
+    documents = re.findall(r"^```json\n(.*?)^```$", (ROOT / "docs" / "sandbox.md").read_text(), re.M | re.S)
+    assert len(documents) > 3
+    for document in documents:
+        assert (await sandbox.ask("PUT", "/sandbox/control", json.loads(document))).status == 200, document
