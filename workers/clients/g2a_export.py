@@ -18,6 +18,7 @@ from workers.clients.g2a_windows import COUNTED_S, EVERYTHING, PAGE_SIZE, SHOWN_
 from workers.clients.http import Request
 
 KEY_GONE = "ORD004"
+NOT_FOUND = "ORD02"
 CURRENCY = "EUR"
 MEANINGS: Mapping[str, Meaning] = {
     "AUTH01": Meaning("G2A_AUTH_FAILED"),
@@ -26,7 +27,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "AUTH04": Meaning("G2A_AUTH_FAILED"),
     "BR01": Meaning("G2A_API_ERROR"),
     "BR03": Meaning("G2A_RATE_LIMIT", is_passing=True),
-    "ORD02": Meaning("G2A_PRODUCT_NOT_FOUND"),
+    NOT_FOUND: Meaning("G2A_PRODUCT_NOT_FOUND"),
     # The payment is not ready yet.
     "ORD03": Meaning("G2A_API_ERROR", is_passing=True),
     KEY_GONE: Meaning("G2A_API_ERROR"),
@@ -113,7 +114,8 @@ class ExportG2A:
         try:
             status, order = await self._read(wanted.upstream_id)
         except G2AFault as fault:
-            if fault.status == 404:
+            # Any other 404 is one of somebody on the way, and says nothing about the order.
+            if fault.word == NOT_FOUND:
                 return None
             raise
         return None if status == "new" else order
