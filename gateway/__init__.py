@@ -8,6 +8,6 @@ people          auth identity tokens cookies cross_site throttle
 the store       games carts wishlists store_orders
 G2A             g2a
 webhooks        webhooks webhook_signatures
-operations      health metrics meters bus_metrics
+operations      health metrics meters bus_metrics upstream_metrics
 the description openapi: schemas problems envelopes, and a page for each family of routes
 """

@@ -14,6 +14,7 @@ from gateway.metrics import CONTENT_TYPE, OPENMETRICS, OPENMETRICS_TYPE, lane_fa
 from gateway.openapi import DOCUMENT
 from gateway.redis_faults import as_not_ready
 from gateway.replying import NO_STORE, Reply, refusal, reply
+from gateway.upstream_metrics import upstream_families
 
 READY_TIMEOUT_S = 1.0
 _LIVE = reply(200, {"status": "ok"}, NO_STORE)
@@ -52,8 +53,9 @@ async def metrics(call: Call) -> Reply:
             proofs = [await lua.read_proof(gate.redis, keys) for keys in every]
             queues = await lua.read_queues(gate.redis, SERVICES)
             handled, deferred = await lua.read_handled(gate.redis), await lua.read_deferred(gate.redis)
+            asked = await lua.read_upstream_calls(gate.redis)
         of_all = [*lane_families(figures, proofs), *queue_families(queues, handled)]
-        of_all += deferred_families(deferred, SERVICES)
+        of_all += [*deferred_families(deferred, SERVICES), *upstream_families(asked)]
     except NotReady:
         pass
     openmetrics = OPENMETRICS in listed(call.headers, "accept")
