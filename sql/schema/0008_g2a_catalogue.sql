@@ -33,6 +33,8 @@ CREATE TABLE labels (
     UNIQUE (kind, name)
 );
 
+-- One row per label of a game.
+
 CREATE TABLE game_labels (
     game_id  text   NOT NULL REFERENCES games (id),
     label_id bigint NOT NULL REFERENCES labels (id),
