@@ -163,7 +163,9 @@ class G2A(Protocol):
         ...
 
     async def look_up(self, wanted: Wanted) -> Bought | None:
-        """What has become of a purchase whose outcome is unknown; None when it was not made."""
+        """What has become of a purchase whose outcome is unknown; None when it was not made.
+
+        What got no answer may still be on its way there: nothing found right after it proves nothing."""
         ...
 
     async def read_order(self, upstream_id: str) -> Bought:

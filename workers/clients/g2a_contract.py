@@ -14,7 +14,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from workers.clients.g2a import PAGE_SIZE, PATIENCE_S, Bought, G2AFault, Page, Product, Wanted
-from workers.clients.g2a_line import STATUSES, Line, Moving, whole
+from workers.clients.g2a_line import STATUSES, Line, Moving, whole, without_keys
 from workers.clients.g2a_products import only_product, parse_products
 from workers.clients.http import Request
 
@@ -147,7 +147,7 @@ def _bought(data: Any) -> Bought:
         _keys(document.get("keys")),
         Decimal(price) if isinstance(price, int | Decimal) and not isinstance(price, bool) else None,
         currency if isinstance(currency, str) and currency else "EUR",
-        reason[:200] if isinstance(reason, str) else "",
+        without_keys(reason) if isinstance(reason, str) else "",
     )
 
 

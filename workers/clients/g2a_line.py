@@ -170,7 +170,12 @@ class Line:
     def _masked(self, said: str) -> str:
         for secret in self._secrets:
             said = said.replace(secret, "***")
-        return _KEY.sub("***", said)[:SAID_MAX]
+        return without_keys(said)
+
+
+def without_keys(said: str) -> str:
+    """A text of G2A, cut to what is passed on, with whatever looks like a key left out."""
+    return _KEY.sub("***", said)[:SAID_MAX]
 
 
 def _said(data: Any) -> tuple[str, str]:
