@@ -5,7 +5,7 @@ HTTP            rsgi routing head body patience replying negotiation visitors re
 the sale        orders sales admission memory lanes room events watching
 the bus         asking replies commands envelope forms caching cached_reads last_answers
 people          auth identity tokens cookies cross_site throttle
-the store       games carts wishlists store_orders
+the store       games carts wishlists store_orders order_keys
 G2A             g2a
 webhooks        webhooks webhook_signatures
 operations      health metrics meters bus_metrics upstream_metrics

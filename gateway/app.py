@@ -10,7 +10,20 @@ from contract.auth_keys import public_keys
 from contract.settings import Settings, read_settings
 from contract.telemetry import configure_logging, get_logger
 from contract.transport import Asker, open_redis
-from gateway import auth, carts, commands, g2a, games, health, orders, sales, store_orders, webhooks, wishlists
+from gateway import (
+    auth,
+    carts,
+    commands,
+    g2a,
+    games,
+    health,
+    order_keys,
+    orders,
+    sales,
+    store_orders,
+    webhooks,
+    wishlists,
+)
 from gateway.caching import Cache
 from gateway.cross_site import preflight, sharing
 from gateway.envelope import API
@@ -62,6 +75,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/api/orders", store_orders.read_orders),
     ("GET", "/api/orders/{order_id}", store_orders.read_order),
     ("POST", "/api/orders/{order_id}/cancel", store_orders.cancel_order),
+    ("GET", "/api/orders/{order_id}/keys", order_keys.read_keys),
     ("PUT", "/api/promo-codes/{code}", store_orders.put_promo_code),
     ("POST", "/api/admin/g2a/sync", g2a.begin_sync),
     ("GET", "/api/admin/g2a/status", g2a.read_status),

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from contract.bus import BusCommand, BusReply, encode, new_command_id
+from contract.sealing import key_text, open_reply, seal_body
 from gateway.body import API_BODY_MAX, decode, read_body
 from gateway.envelope import enveloped, success
 from gateway.gate import Call
@@ -38,6 +39,15 @@ async def asked(call: Call, worker: str, kind: str, body: Any, who: Caller, *, l
     if reply is None:
         raise Refused(pending(f"{command.id}.{late_key}" if late_key else command.id))
     return reply
+
+
+async def asked_sealed(
+    call: Call, worker: str, kind: str, fields: dict[str, Any], who: Caller
+) -> tuple[BusReply, bytes]:
+    """What a worker replies to something secret, and what was sealed in it: nothing where there is a problem."""
+    sealed, key = seal_body(call.gate.tokens.public, fields)
+    answer = await asked(call, worker, kind, sealed, who, late_key=key_text(key))
+    return answer, open_reply(key, answer.data) if answer.problem is None else b""
 
 
 def command_of(call: Call, kind: str, body: Any, who: Caller) -> BusCommand:

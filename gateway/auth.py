@@ -5,15 +5,15 @@ too, which no script of a page can read.
 """
 
 import asyncio
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from contract.access_tokens import BadAccessToken
 from contract.bus import BusReply, encode
 from contract.errors import NotReady, Overloaded
-from contract.sealing import Unopened, key_text, open_reply, parse_key, seal_body
-from gateway.asking import answered, asked
+from contract.sealing import Unopened, open_reply, parse_key, seal_body
+from gateway.asking import answered, asked, asked_sealed
 from gateway.body import decode, read_body
 from gateway.cookies import (
     FORGET_GUEST,
@@ -89,7 +89,9 @@ async def register(call: Call) -> Reply:
     form = await _read_form(call, _registrations, REGISTER_EXAMPLE)
     session_id = guest_session(call)
     await admit_registration(call, form.email)
-    answer, plain = await _ask_sealed(call, "register", msgspec.to_builtins(form), Caller(session_id=session_id))
+    answer, plain = await asked_sealed(
+        call, WORKER, "register", msgspec.to_builtins(form), Caller(session_id=session_id)
+    )
     return await _welcome(call, answer, plain, session_id)
 
 
@@ -98,7 +100,7 @@ async def login(call: Call) -> Reply:
     form = await _read_form(call, _credentials, LOGIN_EXAMPLE)
     session_id = guest_session(call)
     attempt = await admit_login(call, form.email)
-    answer, plain = await _ask_sealed(call, "login", msgspec.to_builtins(form), Caller(session_id=session_id))
+    answer, plain = await asked_sealed(call, WORKER, "login", msgspec.to_builtins(form), Caller(session_id=session_id))
     if answer.problem is None:
         await attempt.succeeded()
     elif answer.status != WRONG_PASSWORD:
@@ -112,7 +114,7 @@ async def refresh(call: Call) -> Reply:
     if not token:
         message = f"Send the refresh token as a cookie, or as JSON such as {REFRESH_EXAMPLE}."
         refuse(call.request_id, 401, "UNAUTHORIZED", message, action="log_in")
-    answer, plain = await _ask_sealed(call, "refresh", {"refreshToken": token}, Caller())
+    answer, plain = await asked_sealed(call, WORKER, "refresh", {"refreshToken": token}, Caller())
     return _issue(call, answer, plain)
 
 
@@ -152,13 +154,6 @@ def open_late(call: Call, answer: BusReply, late_key: str) -> Reply:
     except (Unopened, ValueError, msgspec.ValidationError):
         refuse(call.request_id, 404, "COMMAND_NOT_FOUND", "There is no such command.")
     return success(msgspec.Raw(plain), status=answer.status)
-
-
-async def _ask_sealed(call: Call, kind: str, fields: dict[str, Any], who: Caller) -> tuple[BusReply, bytes]:
-    """What the auth worker replies to something secret, and what was sealed in it: nothing where there is a problem."""
-    sealed, key = seal_body(call.gate.tokens.public, fields)
-    answer = await asked(call, WORKER, kind, sealed, who, late_key=key_text(key))
-    return answer, open_reply(key, answer.data) if answer.problem is None else b""
 
 
 async def _welcome(call: Call, answer: BusReply, plain: bytes, session_id: str) -> Reply:

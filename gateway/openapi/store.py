@@ -2,7 +2,7 @@
 
 from contract.store_orders import PAGE_MAX, PAGE_SIZE, PAGE_SIZE_MAX, OrderBody, PromoBody
 from gateway.openapi.envelopes import api, json_body, listing, struct_schemas, success
-from gateway.openapi.problems import INSTANT, Problem
+from gateway.openapi.problems import INSTANT, KEYS_DIFFER, Problem
 from gateway.openapi.schemas import ORDER_ID, TEXT, Part, record, ref, word
 from gateway.store_orders import ORDER_EXAMPLE, PROMO_EXAMPLE
 
@@ -22,6 +22,7 @@ _ORDER = {
     "createdAt": INSTANT,
     "updatedAt": INSTANT,
 }
+_KEY = {"gameId": "half-life", "title": "Half-Life", "key": "ABCDE-FGHIJ-KLMNO", "deliveredAt": INSTANT}
 _PROMO = {
     "code": "SPRING",
     "percent": 10.0,
@@ -106,6 +107,28 @@ _CANCEL = api(
     writes=True,
     parameters=[ref("parameters", "StoreOrderId")],
 )
+_READ_KEYS = api(
+    "readKeys",
+    "The keys of a completed order, for its buyer. They are sealed until this answer, and kept in no cache.",
+    FAMILY,
+    {
+        "200": success("The keys.", "OrderKeys", keys={"orderId": ORDER_ID, "keys": [_KEY]}),
+        "202": ref("responses", "PendingSealed"),
+    },
+    _NO_ORDER,
+    Problem(
+        409,
+        "ORDER_NOT_COMPLETED",
+        "The keys of this order are not there yet. Ask again when it is completed.",
+        "retry_later",
+        retryable=True,
+    ),
+    Problem(409, "ORDER_HAS_NO_KEYS", "This order has no keys: it is refunded.", "none"),
+    KEYS_DIFFER,
+    Problem(503, "VAULT_CLOSED"),
+    audience="people",
+    parameters=[ref("parameters", "StoreOrderId")],
+)
 _PROMO_CODE = api(
     "putPromoCode",
     "Write a promo code, new or anew: it takes a percent of the subtotal off, or an amount.",
@@ -127,6 +150,7 @@ PATHS: Part = {
     "/api/orders": {"post": _PLACE, "get": _READ_ALL},
     "/api/orders/{orderId}": {"get": _READ},
     "/api/orders/{orderId}/cancel": {"post": _CANCEL},
+    "/api/orders/{orderId}/keys": {"get": _READ_KEYS},
     "/api/promo-codes/{code}": {"put": _PROMO_CODE},
 }
 _INSTANT_OR_NULL: Part = {"anyOf": [ref("schemas", "Instant"), {"type": "null"}]}
@@ -145,7 +169,7 @@ SCHEMAS: Part = {
             "discount": ref("schemas", "Money"),
             "promoCode": _TEXT_OR_NULL,
             "fromSale": {"type": "boolean", "description": "It began in a flash sale, and has its id there."},
-            "reason": {**_TEXT_OR_NULL, "description": "Why it failed."},
+            "reason": {**_TEXT_OR_NULL, "description": "Why it failed, or has fewer keys than were ordered."},
             "items": {
                 "type": "array",
                 "items": record(
@@ -158,6 +182,22 @@ SCHEMAS: Part = {
             },
             "createdAt": ref("schemas", "Instant"),
             "updatedAt": ref("schemas", "Instant"),
+        }
+    ),
+    "OrderKeys": record(
+        {
+            "orderId": ref("schemas", "OrderId"),
+            "keys": {
+                "type": "array",
+                "items": record(
+                    {
+                        "gameId": ref("schemas", "GameId"),
+                        "title": TEXT,
+                        "key": TEXT,
+                        "deliveredAt": ref("schemas", "Instant"),
+                    }
+                ),
+            },
         }
     ),
     "PromoCode": record(

@@ -5,7 +5,14 @@ The same scenes prove the document against a running gateway and are written dow
 
 import asyncio
 
-from tests.support import http_scenes_g2a, http_scenes_people, http_scenes_sale, http_scenes_store, http_scenes_webhooks
+from tests.support import (
+    http_scenes_g2a,
+    http_scenes_g2a_keys,
+    http_scenes_people,
+    http_scenes_sale,
+    http_scenes_store,
+    http_scenes_webhooks,
+)
 from tests.support.http_scenes_common import common_scenes
 from tests.support.http_stage import Performed, Scene, Stage, perform
 
@@ -15,6 +22,7 @@ _OWN = [
     *http_scenes_sale.SCENES,
     *http_scenes_people.SCENES,
     *http_scenes_store.SCENES,
+    *http_scenes_g2a_keys.SCENES,
     *http_scenes_webhooks.SCENES,
     *http_scenes_g2a.SCENES,
 ]
