@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from bench.ports import free_port
+from chaos.system import refusal
 from contract.auth_keys import derive_keys
 from tests.support.http import Response
 from tests.support.processes import running_gateway
@@ -163,3 +164,10 @@ async def test_the_sandbox_and_we_agree_on_either_scheme(shop: Shop, gates: Gate
             sent = await sandbox.webhook(bought.upstream_id, type="order.failed", payload={"status": "failed"}, times=3)
         assert [delivery["status"] for delivery in sent["deliveries"]] == [200, 409, 409], sent
         assert await status_of(shop.desk, bought) == "REFUNDED"
+
+
+async def test_a_gateway_does_not_start_with_a_secret_that_standard_webhooks_cannot_have(shop: Shop) -> None:
+    for secret in ("", "whsec_too-short"):
+        own = {"port": free_port(), "g2a_webhook_scheme": "standard", "g2a_webhook_secret": secret}
+        said = await refusal(msgspec.structs.replace(shop.settings, **own), "gateway")
+        assert "FLUXGATE_G2A_WEBHOOK_SECRET must be whsec_ and the base64 of 24 to 64 bytes" in said
