@@ -61,6 +61,11 @@ async def write_batch(connection: Connection, rows: Sequence[Row], terms: Terms)
     return Written(*(mine + theirs for mine, theirs in zip(one, other, strict=True)))  # type: ignore[operator]
 
 
+async def lock(connection: Connection, products: Sequence[str]) -> None:
+    """Lock the games of products, in the order of their ids: who orders several of them locks them in that order."""
+    await connection.fetch(QUERIES["lock_games"], list(products), [])
+
+
 async def meet(connection: Connection, products: Sequence[str]) -> None:
     """Note that products are there, though they cannot be read: what is known of them stays."""
     await connection.execute(QUERIES["meet_products"], list(products), [None] * len(products))

@@ -23,7 +23,7 @@ from contract.bus import BusCommand
 from contract.g2a import SyncBody
 from sql import Connection
 from workers.clients.g2a import G2AFault
-from workers.g2a_batches import QUERIES, Terms, Written, meet, remove, write_batch
+from workers.g2a_batches import QUERIES, Terms, Written, lock, meet, remove, write_batch
 from workers.g2a_fetching import Fetched, fetch
 from workers.g2a_problems import Told, refusal, told
 from workers.service import Desk, Ending, Handler, Later, More, Refuse, Replied, replied
@@ -131,6 +131,8 @@ async def _keep(desk: Desk, run: Run, wanted: SyncBody, fetched: Fetched) -> Run
     async with desk.pool.acquire() as connection, connection.transaction():
         if not await connection.fetchval(QUERIES["claim_step"], run["id"], run["steps"]):
             return None
+        if fetched.gone:
+            await lock(connection, [*(row.product_id for row in fetched.rows), *fetched.gone])
         terms = Terms(wanted.full_sync, wanted.include_relationships, run["now"])
         written = await write_batch(connection, fetched.rows, terms)
         await meet(connection, [product_id for product_id, _ in fetched.errors])

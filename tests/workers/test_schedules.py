@@ -1,5 +1,6 @@
 """What the schedules do: they forget what nobody needs any more, and nothing else."""
 
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -9,10 +10,11 @@ import msgspec
 import pytest
 
 import lua
-from contract.bus import FIELD, BusCommand, new_command_id
+from contract.bus import FIELD, BusCommand, decode_command, new_command_id
+from contract.g2a import SyncBody
 from contract.settings import Settings
 from tests.support.processes import running, stop
-from tests.support.waiting import becomes, leave, open_context
+from tests.support.waiting import becomes, leave, none_waits, open_context
 from workers import schedules
 from workers.scheduler import next_due
 from workers.schedules import HANDLED_DAYS, SCHEDULES, TooManyReturn, forget_guests, forget_handled, forget_logins
@@ -118,6 +120,26 @@ async def test_what_guests_have_left_is_forgotten(context: Context) -> None:
     await forget_guests(context)
     left = await context.pool.fetch("SELECT owner_id FROM wishlists WHERE owner_id = ANY($1::text[])", [old, young])
     assert [row["owner_id"] for row in left] == [young] * 3
+
+
+@pytest.mark.parametrize(("schedule", "is_full"), [(schedules.sync_changed, False), (schedules.sync_all, True)])
+async def test_a_sync_of_g2a_is_asked_for_with_its_labels_and_not_for_ever(
+    context: Context, schedule: Any, is_full: bool
+) -> None:
+    await schedule(context)
+    (row,) = await context.pool.fetch("SELECT worker, command FROM outbox")
+    command = decode_command(row["command"])
+    wanted = msgspec.json.decode(command.body, type=SyncBody)
+    assert (row["worker"], command.kind, command.role, command.reply_to) == ("g2a", "sync", "ADMIN", "")
+    assert (wanted.full_sync, wanted.include_relationships) == (is_full, True)
+    assert command.deadline_ms > time.time() * 1000
+
+
+@pytest.mark.parametrize("missing", [{}, {"g2a_url": "https://g2a.example"}])
+async def test_where_g2a_is_not_configured_no_sync_is_asked_for(context: Context, missing: dict[str, str]) -> None:
+    settings = msgspec.structs.replace(context.settings, env="production", **missing)
+    await schedules.sync_all(context._replace(settings=settings))
+    assert await none_waits(context)
 
 
 def test_every_schedule_has_a_name_of_its_own_and_comes_at_least_daily() -> None:
