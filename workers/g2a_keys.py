@@ -50,9 +50,7 @@ async def read_keys(desk: Desk, command: BusCommand) -> Ending:
         ]
     except Unopened as error:
         desk.log.error("a key cannot be opened: see FLUXGATE_VAULT_SEEDS", order=str(order_id), error=str(error))
-        raise Refuse(
-            503, "VAULT_CLOSED", "No key can be opened until ours are put right.", retryable=True
-        ) from None
+        raise Refuse(503, "VAULT_CLOSED", "No key can be opened until ours are put right.", retryable=True) from None
     return replied(seal_reply(reply_key, {"orderId": str(order_id), "keys": keys}))
 
 
