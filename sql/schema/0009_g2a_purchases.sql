@@ -2,7 +2,7 @@
 
 CREATE TYPE g2a_purchase_state AS ENUM (
     'intended',    -- written down, and not paid; becomes calling or failed
-    'calling',     -- a worker is paying, or died over it; becomes what G2A says, or intended where it says there is none
+    'calling',     -- a worker is paying, or died over it; becomes what G2A says, or intended where it knows of none
     'pending',     -- made, the keys are not there yet; becomes collecting, delivered, failed or lost
     'collecting',  -- a worker fetches keys that are given out once, or died over it; becomes delivered, lost or pending
     'delivered',   -- its keys lie in g2a_keys, perhaps fewer than were wanted; final
