@@ -44,7 +44,8 @@ def steps(text: str, title: str) -> list[Step]:
 
 def shape(output: str) -> str:
     """What is the same in two runs: not ids, tokens and times, and of a table neither figures nor widths."""
-    lines = [line.rstrip() for line in normalised(output.strip()).splitlines()]
+    output = re.sub(r"\b[A-Z0-9]{5}(-[A-Z0-9]{5}){2}\b", "A-KEY", normalised(output.strip()))
+    lines = [line.rstrip() for line in output.splitlines()]
     tables = "┏┡└┃│"
     return "\n".join(
         re.sub(r"[━─]+", "-", re.sub(r" +", " ", re.sub(r"\d+", "0", line))) if line[:1] in tables else line
@@ -77,9 +78,10 @@ async def outputs(system: System, commands: list[str], directory: Path) -> list[
     return printed.decode().split(BETWEEN)
 
 
-@pytest.mark.parametrize(("title", "least"), [("A sale", 6), ("A store", 7)])
-async def test_an_example_prints_what_it_says(system: System, tmp_path: Path, title: str, least: int) -> None:
-    example = steps(README.read_text(), title)
+@pytest.mark.parametrize(("titles", "least"), [(["A sale"], 6), (["A store", "Keys for a game"], 18)])
+async def test_an_example_prints_what_it_says(system: System, tmp_path: Path, titles: list[str], least: int) -> None:
+    """Examples of one list are one session: each goes on where the one before has ended."""
+    example = [step for title in titles for step in steps(README.read_text(), title)]
     assert len(example) >= least
     printed = await outputs(system, [step.command for step in example], tmp_path)
     assert [shape(text) for text in printed] == [shape(step.output) for step in example]
