@@ -2,7 +2,8 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -112,7 +113,7 @@ async def assert_bought_once(sandbox: Sandbox) -> None:
 
 
 @contextlib.asynccontextmanager
-async def open_key_shop(settings: Settings, sandbox: Sandbox, **control: Any) -> AsyncIterator[KeyShop]:
+async def open_key_shop(settings: Settings, sandbox: Sandbox, **control: Any) -> AsyncGenerator[KeyShop]:
     """A shop at this sandbox, which has forgotten everything and answers at once; `control` makes it misbehave."""
     await sandbox.reset()
     product = (await sandbox.contract("GET", "/products")).json()["data"][0]["id"]
@@ -121,6 +122,12 @@ async def open_key_shop(settings: Settings, sandbox: Sandbox, **control: Any) ->
     async with open_desk(settings, G2A) as desk:
         game = await add_g2a_game(desk, product)
         yield KeyShop(desk, sandbox, product, game, await add_buyer(desk, "1000.00"))
+
+
+def open_impatient_shop(settings: Settings, sandbox: Sandbox, dialect: Any) -> AbstractAsyncContextManager[KeyShop]:
+    """A shop of this dialect that does not wait for long, so that what hangs is soon over."""
+    own = {"g2a_dialect": dialect, "g2a_sandbox_port": sandbox.port, "g2a_rate_per_minute": 1_000_000}
+    return open_key_shop(msgspec.structs.replace(settings, g2a_timeout_s=1.0, **own), sandbox)
 
 
 async def add_g2a_game(desk: Desk, product: str) -> str:

@@ -1,11 +1,15 @@
-"""Workshops of several lanes."""
+"""Workshops of several lanes, and shops at G2A's sandbox."""
 
 from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
+import pytest_asyncio
 
 from contract.settings import Settings
+from tests.support.key_shop import KeyShop, assert_bought_once, open_impatient_shop
+from tests.support.sandbox import Sandbox, running_g2a
+from tests.support.servers import Servers
 from tests.support.workshop import Workshop, open_workshop
 
 
@@ -21,3 +25,27 @@ async def three(settings: Settings) -> AsyncIterator[Workshop]:
     """A workshop of three lanes."""
     async with open_workshop(msgspec.structs.replace(settings, lanes=3)) as opened:
         yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sandbox(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
+    """One sandbox of G2A for all tests of a module."""
+    directory = tmp_path_factory.mktemp("sandbox")
+    async with running_g2a(Settings(redis_url=servers.redis_url, data_dir=directory)) as running:
+        yield running
+
+
+@pytest.fixture(params=["contract", "g2a"])
+async def shop(settings: Settings, sandbox: Sandbox, request: pytest.FixtureRequest) -> AsyncIterator[KeyShop]:
+    """A shop that speaks one dialect, and the other."""
+    async with open_impatient_shop(settings, sandbox, request.param) as opened:
+        yield opened
+        await assert_bought_once(sandbox)
+
+
+@pytest.fixture
+async def contract_shop(settings: Settings, sandbox: Sandbox) -> AsyncIterator[KeyShop]:
+    """A shop that speaks the contract."""
+    async with open_impatient_shop(settings, sandbox, "contract") as opened:
+        yield opened
+        await assert_bought_once(sandbox)

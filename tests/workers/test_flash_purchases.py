@@ -7,7 +7,6 @@ from uuid import UUID
 
 import msgspec
 import pytest
-import pytest_asyncio
 
 import lua
 from contract.bus import BusCommand
@@ -15,8 +14,7 @@ from contract.settings import Settings
 from tests.lua.lane import Lane, make_order
 from tests.support.desk import NEVER_READ, deliver
 from tests.support.key_shop import PRICE, KeyShop, open_key_shop
-from tests.support.sandbox import Sandbox, running_g2a
-from tests.support.servers import Servers
+from tests.support.sandbox import Sandbox
 from tests.support.store import new_id
 from tests.support.workshop import Workshop
 from workers import flash_orders
@@ -64,14 +62,6 @@ class Sale(NamedTuple):
     async def state(self, order: lua.Order) -> str:
         """What Postgres says of the order of the sale."""
         return await self.shop.desk.pool.fetchval(STATE, order.order_id)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sandbox(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
-    """One sandbox for all tests of this file."""
-    directory = tmp_path_factory.mktemp("sandbox")
-    async with running_g2a(Settings(redis_url=servers.redis_url, data_dir=directory)) as running:
-        yield running
 
 
 @pytest.fixture

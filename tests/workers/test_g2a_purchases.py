@@ -1,64 +1,15 @@
 """Purchases at G2A, one step at a time, against the sandbox: bought once, and the buyer has his keys or his money."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
-import msgspec
-import pytest
-import pytest_asyncio
-
-from contract.settings import Settings
 from tests.support.buyers import stock_of
 from tests.support.desk import handled
-from tests.support.key_shop import PRICE, KeyShop, assert_bought_once, open_key_shop
-from tests.support.sandbox import Sandbox, running_g2a
-from tests.support.servers import Servers
+from tests.support.key_shop import PRICE, KeyShop
 from workers import g2a_steps
 from workers.g2a import G2A
-from workers.service import More, Replied
+from workers.service import More
 from workers.store_orders import STORE
-
-PAY = {"contract": "POST /contract/orders", "g2a": "PUT /v1/order/pay/*"}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sandbox(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
-    """One sandbox for all tests of this file."""
-    directory = tmp_path_factory.mktemp("sandbox")
-    async with running_g2a(Settings(redis_url=servers.redis_url, data_dir=directory)) as running:
-        yield running
-
-
-@pytest.fixture(params=["contract", "g2a"])
-async def shop(settings: Settings, sandbox: Sandbox, request: pytest.FixtureRequest) -> AsyncIterator[KeyShop]:
-    """A shop that speaks one dialect, and the other."""
-    async with opened(settings, sandbox, request.param) as own:
-        yield own
-        await assert_bought_once(sandbox)
-
-
-@pytest.fixture
-async def contract_shop(settings: Settings, sandbox: Sandbox) -> AsyncIterator[KeyShop]:
-    """A shop that speaks the contract."""
-    async with opened(settings, sandbox, "contract") as own:
-        yield own
-        await assert_bought_once(sandbox)
-
-
-def opened(settings: Settings, sandbox: Sandbox, dialect: Any) -> Any:
-    """A shop with little patience, so that what hangs is soon over."""
-    own = {"g2a_dialect": dialect, "g2a_sandbox_port": sandbox.port}
-    return open_key_shop(
-        msgspec.structs.replace(settings, g2a_timeout_s=1.0, g2a_rate_per_minute=1_000_000, **own), sandbox
-    )
-
-
-def spoiled_pay(shop: KeyShop, **how: Any) -> dict[str, Any]:
-    """What goes wrong with payments."""
-    return {"faults": [{"match": PAY[shop.desk.settings.g2a_dialect], **how}]}
 
 
 async def test_every_unit_is_bought_and_its_key_is_read_by_its_buyer_only(shop: KeyShop) -> None:
@@ -119,56 +70,6 @@ async def test_two_workers_at_once_buy_once(shop: KeyShop) -> None:
     await shop.sandbox.control(latency_ms=0)
     await shop.buy(order_id)
     assert (await shop.bought(), len(await shop.keys(order_id))) == (2, 2)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("when", ["before", "after"])
-async def test_what_hangs_is_asked_for_and_bought_once(shop: KeyShop, when: str) -> None:
-    await shop.sandbox.control(**spoiled_pay(shop, do="hang", when=when))
-    order_id = await shop.order()
-    assert await shop.step(order_id) == More(3.0)
-    assert await shop.states(order_id) == ["calling"]
-    # As long as the first worker may still be at it, nobody asks.
-    before = (await shop.sandbox.journal())["total"]
-    ending = await shop.step(order_id)
-    assert isinstance(ending, More)
-    assert 0 < ending.after_s <= 3
-    assert (await shop.sandbox.journal())["total"] == before
-    await shop.time_passes(order_id)
-    await shop.buy(order_id)
-    assert (await shop.bought(), len(await shop.keys(order_id))) == (1, 1)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("do", ["drop", "half", "truncate", "html", "junk", "empty"])
-async def test_an_answer_that_nobody_can_read_is_asked_for_and_never_guessed(contract_shop: KeyShop, do: str) -> None:
-    shop = contract_shop
-    await shop.sandbox.control(**spoiled_pay(shop, do=do, when="after"))
-    order_id = await shop.order()
-    await shop.step(order_id)
-    assert await shop.states(order_id) == ["calling"]
-    await shop.time_passes(order_id)
-    await shop.buy(order_id)
-    assert (await shop.bought(), len(await shop.keys(order_id))) == (1, 1)
-
-
-async def test_a_limit_of_requests_is_waited_for_as_long_as_g2a_wants(contract_shop: KeyShop) -> None:
-    shop = contract_shop
-    await shop.sandbox.control(**spoiled_pay(shop, status=429, retry_after=7))
-    order_id = await shop.order()
-    ending = await shop.step(order_id)
-    assert isinstance(ending, More)
-    assert ending.after_s >= 7
-    assert await shop.states(order_id) == ["intended"]
-
-
-async def test_credentials_that_are_wrong_wait_for_an_operator(contract_shop: KeyShop) -> None:
-    shop = contract_shop
-    await shop.sandbox.control(**spoiled_pay(shop, status=401))
-    order_id = await shop.order()
-    assert isinstance(await shop.step(order_id), More)
-    await shop.buy(order_id)
-    assert len(await shop.keys(order_id)) == 1
 
 
 async def test_what_g2a_does_not_have_is_paid_back_and_goes_back_into_stock(shop: KeyShop) -> None:
@@ -249,59 +150,6 @@ async def test_a_game_without_a_product_beside_one_with_is_paid_back(contract_sh
     assert await shop.balance() == Decimal(1000) - PRICE
 
 
-async def test_a_key_that_was_given_out_and_did_not_come_is_lost_and_paid_back(
-    settings: Settings, sandbox: Sandbox
-) -> None:
-    async with opened(settings, sandbox, "g2a") as shop:
-        order_id = await shop.order()
-        fault = {"match": "GET /v1/order/key/*", "do": "half", "times": 1}
-        await sandbox.control(faults=[fault])
-        await shop.buy(order_id)
-        assert await shop.states(order_id) == ["lost"]
-        assert ((await shop.row(order_id))["status"], await shop.balance()) == ("REFUNDED", Decimal(1000))
-
-
-async def test_whoever_fetches_a_key_is_not_taken_for_dead(settings: Settings, sandbox: Sandbox) -> None:
-    async with opened(settings, sandbox, "g2a") as shop:
-        order_id = await shop.order()
-        await sandbox.control(faults=[{"match": "GET /v1/order/key/*", "do": "slow", "latency_ms": 300}])
-        endings = await asyncio.gather(shop.step(order_id), shop.step(order_id), shop.step(order_id))
-        assert [type(ending) for ending in endings].count(Replied) <= 1
-        await shop.buy(order_id)
-        assert len(await shop.keys(order_id)) == 1
-
-
-@pytest.mark.parametrize(
-    ("answers", "limit_s", "state"),
-    [
-        ({"POST /contract/orders": 429}, 4 * 3600, "failed"),
-        ({"POST /contract/orders": 503}, 4 * 3600, "failed"),
-        # 404 of a question is no answer to it, and is not repeated at once.
-        ({"POST /contract/orders": 503, "GET /contract/orders": 404}, 24 * 3600, "lost"),
-        ({}, 24 * 3600, "lost"),
-    ],
-    ids=["nothing can be bought", "buying breaks", "nobody knows", "it never comes"],
-)
-async def test_nobody_waits_for_ever(contract_shop: KeyShop, answers: dict[str, int], limit_s: int, state: str) -> None:
-    shop = contract_shop
-    faults = [{"match": match, "status": status, "times": None} for match, status in answers.items()]
-    await shop.sandbox.control(completion="never", faults=faults)
-    order_id = await shop.order()
-    assert isinstance(await shop.step(order_id), More)
-    before = "UPDATE store_orders SET purchase_began_at = now() - make_interval(secs => $2) WHERE id = $1"
-    await shop.desk.pool.execute(before, order_id, limit_s - 60)
-    for _ in range(3):
-        await shop.time_passes(order_id)
-        assert isinstance(await shop.step(order_id), More)
-    await shop.desk.pool.execute(before, order_id, limit_s + 60)
-    for _ in range(3):
-        await shop.time_passes(order_id)
-        await shop.step(order_id)
-    row = await shop.row(order_id)
-    assert (row["status"], row["reason"].partition(":")[0]) == ("REFUNDED", "G2A_TIMEOUT")
-    assert (await shop.states(order_id), await shop.balance()) == ([state], Decimal(1000))
-
-
 async def test_nobody_buys_more_units_than_anybody_downloads(contract_shop: KeyShop) -> None:
     shop = contract_shop
     await shop.desk.pool.execute("UPDATE games SET price = 0.01, stock = 9999 WHERE id = $1", shop.game)
@@ -314,9 +162,3 @@ async def test_nobody_buys_more_units_than_anybody_downloads(contract_shop: KeyS
 
 def test_every_handler_is_known_by_its_kind() -> None:
     assert {"purchase", "collect", "read_keys"} <= set(G2A.handlers)
-
-
-def test_the_quiet_time_is_longer_than_any_call_of_ours(tmp_path: Path) -> None:
-    for timeout_s in (0.1, 8.0, 20.0):
-        settings = Settings(g2a_timeout_s=timeout_s, data_dir=tmp_path)
-        assert g2a_steps.quiet_s(settings) >= 2 * timeout_s

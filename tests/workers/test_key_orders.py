@@ -6,27 +6,17 @@ from uuid import UUID
 
 import msgspec
 import pytest
-import pytest_asyncio
 
 from contract.bus import BusCommand
 from contract.settings import Settings
 from tests.support.key_shop import PRICE, KeyShop, open_key_shop
-from tests.support.sandbox import Sandbox, running_g2a
-from tests.support.servers import Servers
+from tests.support.sandbox import Sandbox
 from workers.g2a import G2A
 from workers.key_orders import heed
 from workers.money import share
 from workers.service import Ending, More, Replied
 
 COLLECTS = "SELECT command FROM outbox WHERE worker = 'g2a' AND convert_from(command, 'UTF8') LIKE '%collect%'"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sandbox(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
-    """One sandbox for all tests of this file."""
-    directory = tmp_path_factory.mktemp("sandbox")
-    async with running_g2a(Settings(redis_url=servers.redis_url, data_dir=directory)) as running:
-        yield running
 
 
 @pytest.fixture
