@@ -48,7 +48,7 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,6}Z")
 _JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 _OPAQUE = re.compile(r"(?<![\w-])[\w-]{43}(?![\w-])")
 _DIGEST = re.compile(r"(?<![\w-])[0-9a-f]{64}(?![\w-])")
-_SENT_AT = re.compile(r'(?<="timestamp": ")1[89]\d{11}')
+_SENT_AT = re.compile(r'(?<="timestamp": ")(?!17000)\d{13}')
 _SESSION = re.compile(r"(?<![\w-])[0-9a-f]{32}(?![\w-])")
 
 
