@@ -1,5 +1,6 @@
 """GET /api/orders/{id}/keys: who has bought a key reads it, nobody else, and nothing keeps it."""
 
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -121,7 +122,7 @@ async def test_no_key_is_in_redis_and_none_in_the_replies_that_postgres_keeps(sh
     order_id = await ordered(shop, ann)
     await delivered(shop, order_id, "SECRET-OF-REDIS")
     assert (await read(ann, order_id)).status == 200
-    redis = shop.desk.redis
+    redis: Any = shop.desk.redis
     names = [name async for name in redis.scan_iter(count=10_000)]
     dumps = [await redis.dump(name) for name in names]
     assert not [name for name, dump in zip(names, dumps, strict=True) if dump and b"SECRET-OF-REDIS" in dump]
