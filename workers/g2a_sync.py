@@ -131,6 +131,7 @@ async def _keep(desk: Desk, run: Run, wanted: SyncBody, fetched: Fetched) -> Run
     async with desk.pool.acquire() as connection, connection.transaction():
         if not await connection.fetchval(QUERIES["claim_step"], run["id"], run["steps"]):
             return None
+        await connection.execute(QUERIES["plan_for_these_values"])
         if fetched.gone:
             await lock(connection, [*(row.product_id for row in fetched.rows), *fetched.gone])
         terms = Terms(wanted.full_sync, wanted.include_relationships, run["now"])

@@ -101,6 +101,11 @@ FROM unnest($1::text[], $2::bigint[]) AS n (product_id, quantity) WHERE p.produc
 -- $1 run uuid
 UPDATE g2a_syncs SET faults = faults + 1, touched_at = now() WHERE id = $1 AND ended_at IS NULL RETURNING faults;
 
+-- name: plan_for_these_values
+-- Has the queries of this transaction planned for the tables as they are: a first sync fills them, and a plan from when
+-- they were empty would read all of them for every page.
+SET LOCAL plan_cache_mode = force_custom_plan;
+
 -- name: put_back
 -- Puts games back on sale whose products have come back.
 -- $1 products text[]

@@ -1,7 +1,7 @@
 """A store that has its games from G2A: the sandbox, a database of its own, and the worker `g2a` by hand."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,7 +53,7 @@ class Store(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def open_store(servers: Servers, directory: Path, **more: Any) -> AsyncIterator[Store]:
+async def open_store(servers: Servers, directory: Path, **more: Any) -> AsyncGenerator[Store]:
     """A store inside the block, with nothing in it; `more` are settings."""
     given = {"g2a_sandbox_products": PRODUCTS, "g2a_rate_per_minute": RATE} | more
     async with own_database(servers.postgres_url) as postgres_url:

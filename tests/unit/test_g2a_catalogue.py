@@ -18,7 +18,13 @@ SAMPLES = Path(__file__).parents[1] / "support" / "g2a_products.json"
 
 def product(**more: Any) -> Product:
     """A product, but for what a test says of it."""
-    given = {"id": "10000000024005", "name": "Killing Floor 2", "price": Decimal("5.5"), "stock": 3, "quantity": 3}
+    given: dict[str, Any] = {
+        "id": "10000000024005",
+        "name": "Killing Floor 2",
+        "price": Decimal("5.5"),
+        "stock": 3,
+        "quantity": 3,
+    }
     return Product(**given | more)
 
 

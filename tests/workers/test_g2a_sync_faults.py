@@ -56,11 +56,11 @@ def asked(**body: Any) -> BusCommand:
     return command("sync", body, role="ADMIN")
 
 
-def problem(ending: Any) -> tuple[int, str]:
-    """How a sync has failed."""
+def failed(ending: Any) -> tuple[int, str, tuple[str, ...]]:
+    """How a sync has failed, and which caches are stale by what it has written."""
     assert isinstance(ending, Replied), ending
     assert ending.problem is not None, ending
-    return ending.status, ending.problem.code
+    return ending.status, ending.problem.code, ending.stale
 
 
 async def status_of(desk: Desk) -> dict[str, Any]:
@@ -95,7 +95,7 @@ async def test_a_product_that_stands_on_no_page_is_asked_for_and_stays(store: St
 async def test_an_empty_catalogue_by_mistake_empties_no_shop(store: Store) -> None:
     await store.sync(fullSync=True)
     await store.sandbox.control(faults=[{"match": OF_PAGES, "do": "junk", "times": None}])
-    assert problem(await store.sync(fullSync=True)) == (502, "G2A_API_ERROR")
+    assert failed(await store.sync(fullSync=True)) == (502, "G2A_API_ERROR", ())
     assert await store.rows("SELECT count(*) FROM games WHERE active") == [{"count": PRODUCTS}]
 
 
@@ -125,8 +125,7 @@ async def test_a_fault_that_does_not_pass_ends_the_sync_with_its_code_and_what_w
     while isinstance(ending := await sync(store.desk, own), More):
         steps += 1
     assert steps == 1 + FAULTS_MAX - 1
-    assert problem(ending) == (429, "G2A_RATE_LIMIT")
-    assert ending.stale == STALE
+    assert failed(ending) == (429, "G2A_RATE_LIMIT", STALE)
     assert await store.rows("SELECT count(*) FROM games") == [{"count": 100}]
     shown = await status_of(store.desk)
     assert (shown["syncInProgress"], shown["lastSync"]) == (False, None)
@@ -166,9 +165,7 @@ async def test_a_sync_that_nobody_is_at_any_more_makes_room_for_the_next(
     )
     assert not (await status_of(store.desk))["syncInProgress"]
     assert counts(await store.sync(fullSync=True)) == (PRODUCTS, PRODUCTS - 100, 0, 0)
-    ending = await sync(store.desk, lost)
-    assert problem(ending) == (503, "SYNC_ABANDONED")
-    assert ending.stale == STALE
+    assert failed(await sync(store.desk, lost)) == (503, "SYNC_ABANDONED", STALE)
 
 
 async def test_of_two_that_do_the_same_step_one_keeps_it(store: Store, one_page_at_a_time: None) -> None:
