@@ -113,7 +113,9 @@ async def _begin(desk: Desk, own: UUID, wanted: SyncBody) -> Run | None:
     async with desk.pool.acquire() as connection, connection.transaction():
         await connection.execute(QUERIES["forget_syncs"], KEPT_S)
         await connection.execute(QUERIES["abandon_syncs"], ABANDONED_S, *_ABANDONED)
-        return await connection.fetchrow(QUERIES["begin_sync"], own, kind, options, OVERLAP_S)
+        begun = await connection.fetchrow(QUERIES["begin_sync"], own, kind, options, OVERLAP_S)
+        # The one at work may be this very run, which another process has begun in this moment.
+        return begun or await connection.fetchrow(QUERIES["find_sync"], own)
 
 
 async def _pause_s(desk: Desk, run: Run, fault: G2AFault) -> float | None:

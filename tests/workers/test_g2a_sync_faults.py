@@ -179,6 +179,14 @@ async def test_of_two_that_do_the_same_step_one_keeps_it(store: Store, one_page_
     assert More(g2a_sync.BEHIND_S) in endings
 
 
+async def test_a_sync_that_is_delivered_twice_at_once_is_one_run(store: Store, one_page_at_a_time: None) -> None:
+    for _ in range(5):
+        await store.clear()
+        own = asked(fullSync=True)
+        endings = await asyncio.gather(*(sync(store.desk, own) for _ in range(4)))
+        assert all(isinstance(ending, More) for ending in endings), endings
+
+
 async def test_whoever_is_no_administrator_syncs_nothing(store: Store) -> None:
     with pytest.raises(Refuse) as refused:
         await sync(store.desk, command("sync", {}, role="USER"))
