@@ -25,6 +25,8 @@ ROUNDS_MAX = 3
 """Rounds of buying what was delivered short: who is short three times has no more."""
 REASON_MAX = 200
 """Characters of a reason that the tables hold."""
+NONE_LEFT = ("G2A_OUT_OF_STOCK", "G2A_PRODUCT_NOT_FOUND")
+"""What the reasons of purchases begin with that somebody else would be refused for too."""
 NO_PRODUCT = "G2A_PRODUCT_NOT_FOUND: the game has no product at G2A"
 
 
@@ -112,12 +114,24 @@ async def end_order(connection: Connection, order: Row) -> tuple[str, ...] | Non
     if not had.total():
         await connection.execute(order_steps.QUERIES["set_status"], order["id"], "FAILED", reason)
         _, stale = await order_steps.give_back(connection, order, "REFUNDED")
-        return stale
+        return stale + await _sell_no_more(connection, purchases)
     lines = [(item["price"], missing.get(item["game_id"], 0)) for item in items]
     amount = share(lines, order["subtotal"], order["total"])
     units = sum(missing.values())
     told = f"{_units(units)} could not be had, and {amount} was given back. {reason}"
-    return await order_steps.complete_short(connection, order, missing, amount, told[:REASON_MAX])
+    stale = await order_steps.complete_short(connection, order, missing, amount, told[:REASON_MAX])
+    return stale + await _sell_no_more(connection, purchases)
+
+
+async def _sell_no_more(connection: Connection, purchases: Sequence[Row]) -> tuple[str, ...]:
+    """Take games that G2A has none of out of our own stock, until a sync brings them back: the next buyer would only
+    get his money back as well. Gives the caches that are stale."""
+    gone = sorted({row["game_id"] for row in purchases if (row["reason"] or "").startswith(NONE_LEFT)})
+    if not gone:
+        return ()
+    await connection.fetch(order_steps.QUERIES["lock_games"], gone)
+    await connection.execute(QUERIES["empty_stock"], gone)
+    return (*(f"game:{game}" for game in gone), "home:*", "catalog:*")
 
 
 async def _buy_what_is_short(

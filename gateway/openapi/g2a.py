@@ -45,8 +45,8 @@ _ENDED = {"kind": "full", "beganAt": INSTANT, "endedAt": INSTANT, **_RESULT_EXAM
 _STATUS_EXAMPLE = {
     "lastSync": INSTANT,
     "totalProducts": 20,
-    "inStock": 16,
-    "outOfStock": 4,
+    "inStock": 18,
+    "outOfStock": 2,
     "syncInProgress": False,
     "progress": None,
     "lastResult": _ENDED,

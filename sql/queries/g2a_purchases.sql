@@ -48,6 +48,11 @@ UPDATE g2a_purchases SET state = $3::text::g2a_purchase_state, upstream_id = coa
 WHERE id = $1 AND state = $2::text::g2a_purchase_state AND ($4::timestamptz IS NULL OR called_at = $4)
 RETURNING true;
 
+-- name: empty_stock
+-- Takes games out of stock.
+-- $1 games text[]
+UPDATE games SET stock = 0 WHERE id = ANY($1::text[]) AND stock > 0;
+
 -- name: find_by_upstream
 -- The purchase that has become this order at G2A, and whose it is.
 -- $1 order at G2A text

@@ -2,22 +2,31 @@
 
 from uuid import UUID
 
+from contract.bus import new_command_id
 from sql import load_queries
 from tests.support.http_scenes_people import AS_ANN
-from tests.support.http_scenes_store import item, ordered
 from tests.support.http_stage import Prepare, Scene, Stage
 from workers.vault import open_vault
 
 KEY = "ABCDE-FGHIJ-KLMNO"
 READ = "GET /api/orders/{with_keys}/keys"
+ORDER = """
+    INSERT INTO store_orders (id, user_id, subtotal, total, idempotency_key)
+    SELECT $1, id, 19.99, 19.99, 'with-keys' FROM users WHERE email = 'ann@shop.example'
+"""
+ITEM = "INSERT INTO store_order_items (order_id, game_id, quantity, price) VALUES ($1, 'half-life', 1, 19.99)"
 PURCHASE = """
     INSERT INTO g2a_purchases (id, order_id, game_id, number, product_id, quantity, price_max, state)
     VALUES ($1, $1, 'half-life', 1, '10000068865001', 1, 20, 'delivered')
 """
 
 
-async def _has_money(stage: Stage) -> None:
-    await stage.database.execute("UPDATE users SET balance = balance + 100 WHERE email = 'ann@shop.example'")
+async def _is_paid(stage: Stage) -> None:
+    """Ann has ordered a game and paid for it."""
+    stage.known["{with_keys}"] = new_command_id()
+    await stage.database.execute(ORDER, UUID(stage.known["{with_keys}"]))
+    await stage.database.execute(ITEM, UUID(stage.known["{with_keys}"]))
+    await _becomes("PROCESSING")(stage)
 
 
 async def _are_delivered(stage: Stage) -> None:
@@ -42,15 +51,7 @@ def _read(status: int, example: str, order: str = READ, prepare: Prepare | None 
 
 
 SCENES = [
-    Scene(
-        "placeStoreOrder",
-        201,
-        "placed",
-        *ordered(item("half-life", 1), key="Idempotency-Key: with-keys"),
-        prepare=_has_money,
-        keep=(("{with_keys}", "data.id"),),
-    ),
-    _read(409, "order-not-completed"),
+    _read(409, "order-not-completed", prepare=_is_paid),
     _read(200, "keys", prepare=_are_delivered),
     _read(409, "order-has-no-keys", prepare=_becomes("REFUNDED")),
     _read(404, "order-not-found", "GET /api/orders/42/keys"),
