@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from contract.settings import Settings
+from tests.support.g2a_store import Store, open_store
 from tests.support.key_shop import KeyShop, assert_bought_once, open_impatient_shop
 from tests.support.sandbox import Sandbox, running_g2a
 from tests.support.servers import Servers
@@ -49,3 +50,17 @@ async def contract_shop(settings: Settings, sandbox: Sandbox) -> AsyncIterator[K
     async with open_impatient_shop(settings, sandbox, "contract") as opened:
         yield opened
         await assert_bought_once(sandbox)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def opened_store(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Store]:
+    """A store and a sandbox for a module, without anything in it."""
+    async with open_store(servers, tmp_path_factory.mktemp("store")) as store:
+        yield store
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def store(opened_store: Store) -> Store:
+    """Nothing is known of G2A yet."""
+    await opened_store.clear()
+    return opened_store

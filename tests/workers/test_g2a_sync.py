@@ -1,14 +1,12 @@
 """The sync of the catalogue: what it writes, what it leaves as it is, and what is gone."""
 
-from collections.abc import AsyncIterator
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from tests.support.g2a_store import PRODUCTS, Store, counts, offered, open_store, told
-from tests.support.servers import Servers
+from tests.support.g2a_store import PRODUCTS, Store, counts, offered, told
 from workers.g2a_sync import STALE
 from workers.service import Replied
 
@@ -20,19 +18,6 @@ ADD_ORDER = """
     INSERT INTO store_orders (id, user_id, subtotal, total, idempotency_key)
     VALUES (gen_random_uuid(), 'ann', 0, 0, $1) RETURNING id
 """
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def opened(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Store]:
-    async with open_store(servers, tmp_path_factory.mktemp("store")) as store:
-        yield store
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def store(opened: Store) -> Store:
-    """Nothing is known of G2A yet."""
-    await opened.clear()
-    return opened
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -1,7 +1,6 @@
 """The sync of the catalogue under faults: of G2A, of whoever is at it, and of single products."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -9,16 +8,14 @@ from uuid import UUID
 
 import msgspec
 import pytest
-import pytest_asyncio
 
 import lua
 from contract.bus import BusCommand, decode_reply
 from contract.transport import find_reply
 from tests.support.cache import fill
 from tests.support.desk import BACKLOG_MAX, command
-from tests.support.g2a_store import PRODUCTS, Store, counts, offered, open_store, told
+from tests.support.g2a_store import PRODUCTS, Store, counts, offered, told
 from tests.support.processes import running
-from tests.support.servers import Servers
 from tests.support.waiting import becomes
 from workers import g2a_sync
 from workers.clients.g2a import Page, Product
@@ -31,19 +28,6 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 OF_PAGES, OF_PRODUCTS = "GET /contract/products", "GET /contract/products/*"
 LARGE = 3_000
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def opened(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Store]:
-    async with open_store(servers, tmp_path_factory.mktemp("store")) as store:
-        yield store
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def store(opened: Store) -> Store:
-    """Nothing is known of G2A yet."""
-    await opened.clear()
-    return opened
 
 
 @pytest.fixture
