@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from contract.settings import Settings
+
 FIELD = "command"
 SERVICES = ("auth", "migration", "orders", "g2a", "amazon", "goated", "webhooks")
 """The workers that take commands; each has one stream, named after it."""
@@ -60,6 +62,11 @@ class BusReply(msgspec.Struct, frozen=True, omit_defaults=True):
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _commands = msgspec.json.Decoder(BusCommand)
 _replies = msgspec.json.Decoder(BusReply)
+
+
+def idle_services(settings: Settings) -> tuple[str, ...]:
+    """Workers that have nobody to speak to under these settings; who runs all of them does without."""
+    return () if settings.g2a_at else ("g2a",)
 
 
 def encode(document: Any) -> bytes:

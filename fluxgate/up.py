@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 
 import msgspec
 
+from contract.bus import idle_services
 from contract.settings import Settings, child_environ
 from fluxgate import embedded, postgres, valkey
 from fluxgate.data_directory import held
@@ -91,11 +92,12 @@ async def _work(settings: Settings, supervisor: Supervisor, display: Display, lo
     # Before a child finds out: it would be started again and again.
     await agree_on_lanes(settings)
     await apply_schema(settings.postgres_at)
-    workers = [_child(settings, "worker", *names.split()) for names in WORKERS]
-    await supervisor.start(*workers, _child(settings, "reaper"))
+    await supervisor.start(*_workers(settings), _child(settings, "reaper"))
     await supervisor.start(_gateway(settings), _waiting_room(settings), *_sandboxes(settings))
     display.say(f"Flux-Gate is up after {time.monotonic() - started:.1f} s; ctrl-C stops it.")
     display.show_places(_places(given, settings))
+    for name in idle_services(settings):
+        display.say(f"The worker {name} does not run: no setting says where {name.upper()} is. Its commands wait.")
     async with _status(settings) as status:
         await display.follow(status.line, supervisor.rotate_logs)
 
@@ -110,6 +112,11 @@ async def _servers(settings: Settings, lock: int) -> list[Server]:
         directory = settings.data_dir / "postgres"
         servers.append(await postgres.prepare(directory, settings.postgres_port, keep_open=[lock]))
     return servers
+
+
+def _workers(settings: Settings) -> list[Child]:
+    idle = idle_services(settings)
+    return [_child(settings, "worker", *(name for name in names.split() if name not in idle)) for names in WORKERS]
 
 
 def _gateway(settings: Settings) -> Child:

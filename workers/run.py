@@ -11,6 +11,7 @@ from pkgutil import resolve_name
 from typing import Any
 
 import lua
+from contract.bus import idle_services
 from contract.settings import Settings
 from contract.telemetry import configure_logging, get_logger
 from contract.transport import Stream, open_redis
@@ -50,7 +51,7 @@ BLOCK_S = 1.0
 async def run_worker(names: Sequence[str], settings: Settings) -> None:
     """Run the workers of these names, keys of SERVICES, or `all`, until SIGTERM or SIGINT. Raises LanesDiffer."""
     name = " ".join(names)
-    names = list(SERVICES) if ALL in names else names
+    names = [own for own in SERVICES if own not in idle_services(settings)] if ALL in names else names
     # Unique for each process: two that share a name would take each other's entries without noticing.
     identity = f"{socket.gethostname()}-{os.getpid()}"
     connections = SERVICE_CONNECTIONS * len(names)

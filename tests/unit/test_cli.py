@@ -8,6 +8,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
+from contract.bus import idle_services
 from contract.settings import Settings
 from fluxgate.cli import app
 from fluxgate.explain import explain
@@ -102,3 +103,9 @@ def test_up_starts_every_worker_that_there_is() -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_worker_is_the_service_of_its_name(name: str) -> None:
     assert load_service(name).name == name
+
+
+def test_without_g2a_its_worker_is_idle_and_the_others_are_not() -> None:
+    assert idle_services(Settings()) == ()
+    assert idle_services(Settings(env="production")) == ("g2a",)
+    assert idle_services(Settings(env="production", g2a_url="https://g2a.example")) == ()
