@@ -24,6 +24,7 @@ from tests.support.desk import open_desk
 from tests.support.http_scenes_common import resolved
 from tests.support.http_stage import own_database
 from tests.support.processes import running, running_gateway
+from tests.support.sandbox import running_g2a
 from tests.support.servers import Servers
 from tests.support.shoppers import add_shopper
 from tests.support.store import add_game
@@ -33,6 +34,9 @@ pytestmark = pytest.mark.slow
 
 EXAMPLES = 5
 """Of each kind, for each route: enough to meet each of its fields; more seeds are a matter of this number."""
+PRODUCTS = 20
+RATE = 1_000_000
+"""Products of G2A, and requests to it in a minute: no test waits for a turn."""
 GAME, CODE = "half-life", "SPRING"
 KNOWN = {"gameId": GAME, "code": CODE, "promoCode": CODE}
 KINDS = {"sound": GenerationMode.POSITIVE, "known": GenerationMode.POSITIVE, "unsound": GenerationMode.NEGATIVE}
@@ -70,11 +74,18 @@ async def shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> As
             data_dir=tmp_path_factory.mktemp("shop"),
             rate_per_s=100_000,
             ask_timeout_s=20,
+            g2a_sandbox_products=PRODUCTS,
+            g2a_rate_per_minute=RATE,
         )
         redis = open_redis(given)
         await redis.flushall()
         await redis.aclose()
-        async with running_gateway(given) as served, running(served, "worker", "all"), open_desk(served, STORE) as desk:
+        async with (
+            running_g2a(given) as g2a,
+            running_gateway(g2a.settings) as served,
+            running(served, "worker", "all"),
+            open_desk(served, STORE) as desk,
+        ):
             await add_game(desk, GAME, stock=1_000_000)
             shopper = await add_shopper(served, desk, "1000000.00", "ADMIN")
             yield Shop(f"http://127.0.0.1:{served.port}", shopper.token)

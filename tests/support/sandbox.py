@@ -70,6 +70,10 @@ class Sandbox:
         return reply.json() if reply.body else None
 
 
+NOBODY = "http://127.0.0.1:1"
+"""Where nobody answers for G2A, also while a system of somebody else runs its sandbox on this machine."""
+
+
 @contextlib.asynccontextmanager
 async def running_g2a(settings: Settings) -> AsyncGenerator[Sandbox]:
     """G2A's sandbox inside the block. Its webhooks go to the gateway of these settings, so that has its port first."""

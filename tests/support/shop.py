@@ -10,6 +10,7 @@ from contract.transport import open_redis
 from tests.support.browsers import Browser
 from tests.support.desk import open_desk
 from tests.support.processes import running, running_gateway
+from tests.support.sandbox import NOBODY
 from tests.support.servers import Servers
 from tests.support.shoppers import Shopper, add_shopper
 from tests.support.store import add_game
@@ -40,7 +41,11 @@ class Shop(NamedTuple):
 async def open_shop(servers: Servers, directory: Path) -> AsyncIterator[Shop]:
     """A shop on the shared servers. A busy machine may take its time to answer."""
     settings = Settings(
-        redis_url=servers.redis_url, postgres_url=servers.postgres_url, data_dir=directory, ask_timeout_s=20
+        redis_url=servers.redis_url,
+        postgres_url=servers.postgres_url,
+        data_dir=directory,
+        ask_timeout_s=20,
+        g2a_url=NOBODY,
     )
     redis = open_redis(settings)
     await redis.flushall()
