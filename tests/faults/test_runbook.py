@@ -3,6 +3,7 @@
 import asyncio
 import re
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from contract.bus import BusCommand, new_command_id
 from contract.settings import child_environ
 from fluxgate.embedded import resolve
 from sql import load_queries
-from tests.support.http import get, init, order
+from tests.support.http import get, init, order, request, send
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.asyncio(loop_scope="module")]
 
@@ -236,12 +237,33 @@ async def test_outbox_grows(house: House) -> None:
         await redis.delete(lua.commands_key("goated"))
 
 
+async def test_upstream_fails(house: House) -> None:
+    """No G2A answers this house."""
+    command = BusCommand(id=new_command_id(), kind="check_stock", body=msgspec.Raw(b'{"product_id":"10000000001000"}'))
+    async with redis_of(house) as redis:
+        assert await lua.submit(redis, "g2a", msgspec.json.encode(command), 10)
+    of = 'call="find_product",outcome="refused",upstream="g2a"'
+    await alarm(house, f"fluxgate_upstream_calls_total{{{of}}}", is_raised=True)
+
+
+async def test_webhooks_refused(house: House) -> None:
+    told = {"event_id": "e", "order_id": "1", "type": "order.completed", "payload": {}, "signature": "00", "nonce": "n"}
+    body = msgspec.json.encode({**told, "timestamp": str(int(time.time()))})
+    answer = await send(house.port, request("POST", "/api/webhooks/g2a", body, Content_Type="application/json"))
+    assert (answer.status, answer.json()["error"]["code"]) == (400, "BAD_SIGNATURE")
+    of = 'route="/api/webhooks/g2a",status="400"}'
+    (counted,) = [name for name in await figures(house) if name.startswith("fluxgate_http_") and name.endswith(of)]
+    await alarm(house, counted, is_raised=True)
+
+
 @pytest.mark.parametrize("name", re.findall(r"alert: (\w+)", (ROOT / "docs" / "alerts.yml").read_text()))
 async def test_every_alert_asks_for_metrics_that_exist_and_has_its_place_in_the_runbook(
     house: House, name: str
 ) -> None:
     rules = (ROOT / "docs" / "alerts.yml").read_text()
     (expression,) = re.findall(rf"alert: {name}\n\s+expr: (.*)", rules)
-    exported = set(re.findall(r"^(fluxgate_\w+)", (await get(house.port, "/metrics")).body.decode(), re.MULTILINE))
+    metrics = (await get(house.port, "/metrics")).body.decode()
+    # One that nothing has happened to yet is described all the same.
+    exported = set(re.findall(r"^(?:# HELP )?(fluxgate_\w+)", metrics, re.MULTILINE))
     assert set(re.findall(r"fluxgate_\w+", expression)) <= exported
     assert f"\n## {name}\n" in Path(ROOT / "docs" / "runbook.md").read_text()
