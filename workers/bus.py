@@ -166,9 +166,9 @@ async def _with_patience(work: Callable[[], Awaitable[Ending]], desk: Desk) -> E
         await asyncio.sleep(AGAIN_S)
 
 
-def pause_s(attempt: int) -> float:
+def pause_s(attempt: int, first_s: float = PAUSE_FIRST_S, max_s: float = PAUSE_MAX_S) -> float:
     """The pause after an attempt that failed: doubled each time."""
-    return min(PAUSE_MAX_S, PAUSE_FIRST_S * 2 ** min(attempt - 1, 30))
+    return min(max_s, first_s * 2 ** min(attempt - 1, 30))
 
 
 async def _settle(desk: Desk, task: _Task, ending: Ending) -> str:

@@ -22,6 +22,7 @@ import msgspec
 from contract.bus import BusCommand
 from contract.g2a import SyncBody
 from sql import Connection
+from workers.bus import pause_s
 from workers.clients.g2a import G2AFault
 from workers.g2a_batches import QUERIES, Terms, Written, lock, meet, remove, write_batch
 from workers.g2a_fetching import Fetched, fetch
@@ -123,7 +124,7 @@ async def _pause_s(desk: Desk, run: Run, fault: G2AFault) -> float | None:
     if fault.is_passing and fault.after_s <= PAUSE_MAX_S:
         faults = await desk.pool.fetchval(QUERIES["note_fault"], run["id"])
         if faults is not None and faults < FAULTS_MAX:
-            return min(PAUSE_MAX_S, max(fault.after_s, 2.0 ** (faults - 1)))
+            return max(fault.after_s, pause_s(faults, max_s=PAUSE_MAX_S))
     await desk.pool.execute(QUERIES["end_sync"], run["id"], *told(fault))
     return None
 

@@ -15,6 +15,7 @@ import msgspec
 from contract.bus import BusCommand, Problem, encode
 from contract.webhooks import G2A, OneEvent, Webhook
 from sql import Connection
+from workers.bus import pause_s
 from workers.key_orders import heed
 from workers.once import once, tell
 from workers.service import Desk, Ending, Handler, Refuse, Replied, Service, replied
@@ -93,7 +94,8 @@ async def _try(desk: Desk, connection: Connection, command: BusCommand, event: W
         await note("given_up", why)
         return Replied(404, problem=Problem("ORDER_NOT_FOUND", "There is still no order that this event could be of."))
     await note("parked", why)
-    await tell(connection, "webhooks", _again(command, event, attempt), after_s=pause_s(attempt))
+    after_s = pause_s(attempt, PAUSE_FIRST_S, PAUSE_MAX_S)
+    await tell(connection, "webhooks", _again(command, event, attempt), after_s=after_s)
     return _done("The order is not known yet. The event is kept, and is tried again.", status=202)
 
 
@@ -106,11 +108,6 @@ def _again(command: BusCommand, event: Webhook, attempt: int) -> BusCommand:
         request_id=command.request_id,
         trace=command.trace,
     )
-
-
-def pause_s(attempt: int) -> float:
-    """The pause after an attempt that found no order: doubled each time."""
-    return min(PAUSE_MAX_S, PAUSE_FIRST_S * 2 ** (attempt - 1))
 
 
 def _said(event: Webhook) -> tuple[str, str]:

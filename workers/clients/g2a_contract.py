@@ -7,14 +7,13 @@ ours, `GET /orders?reference=` finds what became of it, and `GET /orders/{id}` t
 import datetime
 import time
 from collections.abc import Callable
-from decimal import Decimal
 from hashlib import sha256
 from math import ceil
 from typing import Any, cast
 from urllib.parse import quote
 
 from workers.clients.g2a import PAGE_SIZE, PATIENCE_S, Bought, G2AFault, Page, Product, Wanted
-from workers.clients.g2a_line import STATUSES, Line, Moving, whole, without_keys
+from workers.clients.g2a_line import STATUSES, Line, Moving, amount, document, listed, order_id, whole, without_keys
 from workers.clients.g2a_products import only_product, parse_products
 from workers.clients.http import Request
 
@@ -79,7 +78,7 @@ class ContractG2A:
     async def look_up(self, wanted: Wanted) -> Bought | None:
         """The order of this reference; of several the one that has come furthest."""
         request = Request("look_up", "GET", "/orders", {"reference": wanted.reference})
-        orders = await self._line.read(request, lambda data: [_bought(one) for one in _list(data)])
+        orders = await self._line.read(request, lambda data: [_bought(one) for one in listed(data, "data")])
         return min(orders, key=lambda order: ("completed", "pending", "failed").index(order.status), default=None)
 
     async def read_order(self, upstream_id: str) -> Bought:
@@ -104,8 +103,8 @@ def _page(number: int, data: Any) -> Page:
     Raises ValueError where what it says cannot be: to believe an empty page in the midst of a catalogue,
     or the same page again and again, would mean to miss products without noticing.
     """
-    documents = _list(data)
-    meta = cast(dict[str, Any], data).get("meta")
+    documents = listed(data, "data")
+    meta = document(data).get("meta")
     if not isinstance(meta, dict):
         raise ValueError("a page does not say how many there are")
     total, last, size, current = (
@@ -130,22 +129,17 @@ def _page(number: int, data: Any) -> Page:
 
 def _bought(data: Any) -> Bought:
     """An order. Raises ValueError."""
-    if not isinstance(data, dict):
-        raise ValueError("an order is no object")
-    document = cast(dict[str, Any], data)
-    upstream_id = document.get("orderId", document.get("id"))
-    if isinstance(upstream_id, bool) or not isinstance(upstream_id, str | int) or not 1 <= len(str(upstream_id)) <= 64:
-        raise ValueError("an order has no id")
-    status = document.get("status")
+    told = document(data)
+    upstream_id = order_id(told.get("orderId", told.get("id")))
+    status = told.get("status")
     if not isinstance(status, str):
         raise ValueError("an order has no status")
-    price, currency = document.get("totalPrice"), document.get("currency")
-    reason = document.get("message")
+    currency, reason = told.get("currency"), told.get("message")
     return Bought(
-        str(upstream_id),
+        upstream_id,
         STATUSES.get(status.lower(), "pending"),
-        _keys(document.get("keys")),
-        Decimal(price) if isinstance(price, int | Decimal) and not isinstance(price, bool) else None,
+        _keys(told.get("keys")),
+        amount(told.get("totalPrice")),
         currency if isinstance(currency, str) and currency else "EUR",
         without_keys(reason) if isinstance(reason, str) else "",
     )
@@ -156,10 +150,3 @@ def _keys(told: Any) -> tuple[str, ...]:
     items = cast(list[Any], told) if isinstance(told, list) else []
     keys = [cast(dict[str, Any], item).get("key") if isinstance(item, dict) else item for item in items]
     return tuple(key for key in keys if isinstance(key, str) and key)
-
-
-def _list(data: Any) -> list[Any]:
-    documents = cast(dict[str, Any], data).get("data") if isinstance(data, dict) else None
-    if not isinstance(documents, list):
-        raise ValueError("there is no list in it")
-    return cast(list[Any], documents)

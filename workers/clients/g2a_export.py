@@ -8,11 +8,11 @@ import datetime
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 from workers.clients.g2a import PATIENCE_S, Bought, G2AFault, KeyGone, Page, Product, Wanted
-from workers.clients.g2a_line import STATUSES, Line, Meaning, Moving, whole
+from workers.clients.g2a_line import STATUSES, Line, Meaning, Moving, amount, document, listed, order_id, whole
 from workers.clients.g2a_products import only_product, parse_products
 from workers.clients.g2a_windows import COUNTED_S, EVERYTHING, PAGE_SIZE, SHOWN_MAX, TooDense, Window, Windows
 from workers.clients.http import Request
@@ -76,7 +76,7 @@ class ExportG2A:
         params = {"id": product_id, "includeOutOfStock": "true"}
 
         def only(data: Any) -> Product:
-            documents = _documents(data)
+            documents = listed(data, "docs")
             if not documents:
                 raise G2AFault("G2A_PRODUCT_NOT_FOUND", "G2A has no such product.", status=200)
             return only_product(product_id, documents[0])
@@ -181,7 +181,7 @@ class ExportG2A:
 
 def _page(number: int, data: Any) -> Page:
     """A page of one window. Raises ValueError where what it says cannot be, as for the contract."""
-    documents = _documents(data)
+    documents = listed(data, "docs")
     total, current = whole(data, "total"), whole(data, "page")
     if total is None:
         raise ValueError("a page does not say how many products there are")
@@ -194,47 +194,31 @@ def _page(number: int, data: Any) -> Page:
     return Page(number, pages, total, products, bad)
 
 
-def _documents(data: Any) -> list[Any]:
-    documents = _document(data).get("docs")
-    if not isinstance(documents, list):
-        raise ValueError("there is no list in it")
-    return cast(list[Any], documents)
-
-
 def _reserved(data: Any) -> tuple[str, Decimal]:
-    document = _document(data)
-    upstream_id, price = document.get("order_id"), document.get("price")
-    if not isinstance(upstream_id, str | int) or not 1 <= len(str(upstream_id)) <= 64:
-        raise ValueError("an order has no id")
-    if not isinstance(price, int | Decimal) or document.get("currency", CURRENCY) != CURRENCY:
+    told = document(data)
+    upstream_id, price = order_id(told.get("order_id")), amount(told.get("price"))
+    if price is None or told.get("currency", CURRENCY) != CURRENCY:
         raise ValueError(f"an order has no price in {CURRENCY}")
-    return str(upstream_id), Decimal(price)
+    return upstream_id, price
 
 
 def _paid(data: Any) -> None:
-    if _document(data).get("status") is not True:
+    if document(data).get("status") is not True:
         raise ValueError("a payment has no status")
 
 
 def _details(upstream_id: str, data: Any) -> tuple[str, Bought]:
-    document = _document(data)
-    status, price, currency = (document.get(name) for name in ("status", "price", "currency"))
+    told = document(data)
+    status, currency = told.get("status"), told.get("currency")
     if not isinstance(status, str):
         raise ValueError("an order has no status")
-    paid = Decimal(price) if isinstance(price, int | Decimal) else None
     named = currency if isinstance(currency, str) and currency else CURRENCY
     word = status.lower()
-    return word, Bought(upstream_id, STATUSES.get(word, "pending"), (), paid, named)
+    return word, Bought(upstream_id, STATUSES.get(word, "pending"), (), amount(told.get("price")), named)
 
 
 def _key(data: Any) -> str:
-    key = _document(data).get("key")
+    key = document(data).get("key")
     if not isinstance(key, str) or not key:
         raise ValueError("there is no key in it")
     return key
-
-
-def _document(data: Any) -> dict[str, Any]:
-    if not isinstance(data, dict):
-        raise ValueError("it is no object")
-    return cast(dict[str, Any], data)

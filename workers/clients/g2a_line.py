@@ -5,6 +5,7 @@ import math
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from workers.clients.g2a import PATIENCE_S, Code, G2AFault
@@ -195,3 +196,30 @@ def whole(document: dict[str, Any], name: str) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def document(data: Any) -> dict[str, Any]:
+    """What is told, as an object. Raises ValueError where it is none."""
+    if not isinstance(data, dict):
+        raise ValueError("it is no object")
+    return cast(dict[str, Any], data)
+
+
+def listed(data: Any, name: str) -> list[Any]:
+    """The list of this name. Raises ValueError where there is none."""
+    documents = cast(dict[str, Any], data).get(name) if isinstance(data, dict) else None
+    if not isinstance(documents, list):
+        raise ValueError("there is no list in it")
+    return cast(list[Any], documents)
+
+
+def order_id(told: Any) -> str:
+    """The id of an order, a text or a number. Raises ValueError for what cannot be one."""
+    if isinstance(told, bool) or not isinstance(told, str | int) or not 1 <= len(str(told)) <= 64:
+        raise ValueError("an order has no id")
+    return str(told)
+
+
+def amount(told: Any) -> Decimal | None:
+    """An amount of money; None where it is no number."""
+    return Decimal(told) if isinstance(told, int | Decimal) and not isinstance(told, bool) else None
