@@ -5,19 +5,15 @@ from collections.abc import AsyncIterator
 import pytest
 
 import lua
-from contract.settings import Settings
-from contract.transport import open_redis
 from tests.lua.lane import Lane
-from tests.support.servers import Servers
+from tests.support.servers import Servers, emptied_redis
 
 
 @pytest.fixture
 async def redis(servers: Servers) -> AsyncIterator[lua.Client]:
     """A client of the emptied Valkey; no script touches Postgres, so neither does its test."""
-    client = open_redis(Settings(redis_url=servers.redis_url))
-    await client.flushall()
-    yield client
-    await client.aclose()
+    async with emptied_redis(servers.redis_url) as client:
+        yield client
 
 
 @pytest.fixture

@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import lua
 from bench.ports import free_port
+from contract.settings import Settings
+from contract.transport import open_redis
 from fluxgate import embedded
 from sql import apply_schema
 
@@ -41,3 +44,14 @@ def running_servers(directory: Path) -> Iterator[Servers]:
             yield servers
         finally:
             runner.run(stack.aclose())
+
+
+@contextlib.asynccontextmanager
+async def emptied_redis(redis_url: str) -> AsyncIterator[lua.Client]:
+    """A client of a Valkey that is emptied first, for tests that touch no Postgres."""
+    client = open_redis(Settings(redis_url=redis_url))
+    await client.flushall()
+    try:
+        yield client
+    finally:
+        await client.aclose()

@@ -11,7 +11,7 @@ import lua
 from contract.settings import Settings
 from contract.transport import open_redis
 from tests.lua.clocked import Clocked
-from tests.support.servers import Servers
+from tests.support.servers import Servers, emptied_redis
 from workers.clients.rate import MINUTE_S, Rate, TooBusy
 
 NOW_US = 1_795_000_000_000_000
@@ -20,10 +20,8 @@ SECOND_US = 1_000_000
 
 @pytest.fixture
 async def redis(servers: Servers) -> AsyncIterator[lua.Client]:
-    client = open_redis(Settings(redis_url=servers.redis_url))
-    await client.flushall()
-    yield client
-    await client.aclose()
+    async with emptied_redis(servers.redis_url) as client:
+        yield client
 
 
 def most_in_a_minute(taken_us: list[int]) -> int:
