@@ -29,6 +29,7 @@ from lua.fulfilling import FulfilStatus, fulfil
 from lua.keys import (
     ANSWERS_PREFIX,
     GROUP_OF_ORDERS,
+    PROGRESS_CHANNEL,
     REPLIES_PREFIX,
     LaneKeys,
     commands_key,
@@ -42,6 +43,7 @@ from lua.keys import (
 from lua.lanes import LanesDiffer, agree_on_lanes, check_lanes, lanes_in_force
 from lua.meters import forget_meters, publish_meter, read_meters
 from lua.nonces import claim_nonces
+from lua.progress import publish_progress
 from lua.records import accepted_tails, known_tails, tail_of
 from lua.sales import (
     CancelStatus,
@@ -84,6 +86,7 @@ __all__ = [
     "FAILED_WITHOUT_UNITS",
     "GROUP_OF_ORDERS",
     "PERSISTED",
+    "PROGRESS_CHANNEL",
     "REPLIES_PREFIX",
     "Answer",
     "Batch",
@@ -142,6 +145,7 @@ __all__ = [
     "open_sale",
     "publish_deferred",
     "publish_meter",
+    "publish_progress",
     "publish_proof",
     "questions_key",
     "read_cached",

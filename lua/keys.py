@@ -27,6 +27,7 @@
     fluxgate:{nonces}:<digest>  string  the digest of the message that a nonce of a webhook came with
     fluxgate:handled          hash    worker/kind/status -> commands and their microseconds
     fluxgate:upstream_calls   hash    upstream/call/outcome -> requests and their microseconds
+    fluxgate:progress         channel how far syncs are, as JSON
     fluxgate:deferred         string  what waits in the outbox of Postgres, by worker, as JSON
     fluxgate:secret           string  keys the digest of idempotency keys, so that order ids cannot be guessed
 
@@ -43,6 +44,7 @@ REPLIES_PREFIX = "fluxgate:replies:"
 HANDLED = "fluxgate:handled"
 UPSTREAM_CALLS = "fluxgate:upstream_calls"
 DEFERRED = "fluxgate:deferred"
+PROGRESS_CHANNEL = "fluxgate:progress"
 GROUP_OF_ORDERS = "orders"
 CACHE_FAMILIES = ("catalog", "g2a", "game", "home", "order", "session", "user")
 """What a name of a cached answer may begin with: another one would be a slip, and no pattern would find it."""

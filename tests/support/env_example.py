@@ -1,4 +1,4 @@
-"""Writes `.env.example` from the fields of `contract/settings.py`.
+"""Writes `.env.example` from the fields of `contract/base_settings.py` and `contract/settings.py`.
 
 python -m tests.support.env_example > .env.example
 """
@@ -6,6 +6,7 @@ python -m tests.support.env_example > .env.example
 import inspect
 import re
 
+from contract.base_settings import BaseSettings
 from contract.settings import PREFIX, Settings
 
 HEAD = """\
@@ -16,10 +17,18 @@ HEAD = """\
 
 def env_example() -> str:
     """The text that `.env.example` must have: every field with its comment, its name and its default."""
-    defaults = Settings()
     parts = [HEAD]
+    for struct in (BaseSettings, Settings):
+        parts += _fields(inspect.getsource(struct))
+    return "\n".join(parts)
+
+
+def _fields(source: str) -> list[str]:
+    """The fields of one struct, in its order."""
+    defaults = Settings()
+    parts: list[str] = []
     comment: list[str] = []
-    for line in inspect.getsource(Settings).splitlines():
+    for line in source.splitlines():
         line = line.strip()
         field = re.match(r"(\w+): .+ = ", line)
         if line.startswith("#"):
@@ -31,7 +40,7 @@ def env_example() -> str:
             comment = []
         elif line.startswith("@property"):
             break
-    return "\n".join(parts)
+    return parts
 
 
 if __name__ == "__main__":

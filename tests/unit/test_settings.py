@@ -44,6 +44,7 @@ DEFAULTS: dict[str, Any] = {
     "web_origins": "",
     "smtp_url": "",
     "mail_from": "shop@localhost",
+    "log_level": "info",
     "g2a_url": "",
     "g2a_dialect": "contract",
     "g2a_hash": "",
@@ -56,8 +57,22 @@ DEFAULTS: dict[str, Any] = {
     "g2a_webhook_secret_old": "",
     "g2a_sandbox_port": 4010,
     "g2a_sandbox_products": 200,
+    "amazon_url": "",
+    "amazon_lwa_url": "",
+    "amazon_consent_url": "",
+    "amazon_app_id": "",
+    "amazon_client_id": "",
+    "amazon_client_secret": "",
+    "amazon_refresh_token": "",
+    "amazon_marketplace": "ATVPDKIKX0DER",
+    "amazon_orders_api": "v0",
+    "amazon_finances_api": "v0",
+    "amazon_history_days": 90,
+    "amazon_reread_days": 7,
+    "amazon_timeout_s": 8.0,
+    "amazon_return_url": "",
+    "amazon_sandbox_port": 4011,
     "vault_seeds": "",
-    "log_level": "info",
 }
 KEY = "0123456789abcdef"
 
@@ -103,6 +118,13 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path, field: str) 
         "g2a_dialect": "g2a",
         "g2a_timeout_s": "3.0",
         "g2a_webhook_scheme": "standard",
+        "amazon_url": "https://sellingpartnerapi-na.example.com",
+        "amazon_lwa_url": "https://lwa.example.com/auth/o2/token",
+        "amazon_consent_url": "https://sellers.example.com/consent",
+        "amazon_return_url": "https://shop.example.com/connected",
+        "amazon_orders_api": "2026-01-01",
+        "amazon_finances_api": "2024-06-19",
+        "amazon_timeout_s": "3.0",
     }.get(field, "33" if not isinstance(DEFAULTS[field], str) else "some text")
     settings = read(tmp_path, **{"admin_key": KEY, field: given})
     assert str(getattr(settings, field)) in (given, "33.0")
