@@ -17,6 +17,7 @@ from contract.store_orders import OneOrder
 from workers import order_steps
 from workers.key_orders import QUERIES
 from workers.service import Desk, Ending, Handler, Refuse, replied
+from workers.vault import place_of_key
 
 _one = msgspec.json.Decoder(OneOrder)
 
@@ -43,7 +44,7 @@ async def read_keys(desk: Desk, command: BusCommand) -> Ending:
             {
                 "gameId": row["game_id"],
                 "title": row["title"],
-                "key": desk.tools.vault.open(row["sealed"], row["purchase_id"], row["number"]),
+                "key": desk.tools.vault.open(row["sealed"], place_of_key(row["purchase_id"], row["number"])),
                 "deliveredAt": row["created_at"],
             }
             for row in await desk.pool.fetch(QUERIES["find_keys"], order_id)

@@ -12,6 +12,7 @@ from workers.clients.g2a import Bought, G2AFault, KeyGone, Wanted
 from workers.key_orders import QUERIES, change
 from workers.order_steps import Row
 from workers.service import Desk
+from workers.vault import place_of_key
 
 QUIET_TIMES = 3
 """How often the time that G2A may take for an answer has to pass before an outcome that nobody knows is asked for: by
@@ -201,7 +202,7 @@ async def _download(work: Work, row: Row) -> float | None:
 async def _keep(work: Work, row: Row, before: str, keys: tuple[str, ...], **own: Any) -> float | None:
     """Seal keys, and keep them together with the news that they are there."""
     desk = work.desk
-    sealed = [desk.tools.vault.seal(key, row["id"], number) for number, key in enumerate(keys, 1)]
+    sealed = [desk.tools.vault.seal(key, place_of_key(row["id"], number)) for number, key in enumerate(keys, 1)]
     async with desk.pool.acquire() as connection, connection.transaction():
         noted = await change(connection, row["id"], before, "delivered", **own)
         if noted:

@@ -1,8 +1,9 @@
-"""The vault: keys of games as they lie in Postgres, sealed, and each bound to its place.
+"""The vault: secrets as they lie in Postgres, sealed, and each bound to its place.
 
-A key is sealed (XChaCha20-Poly1305) under a seed that only workers have, together with where it lies: in another row,
-another order or another game it does not open. The name of its seed stands before it, so that seeds can be changed: the
-first one of the setting seals, every one of them opens.
+They are the keys of games, and the refresh tokens of accounts at Amazon. A secret is sealed (XChaCha20-Poly1305) under
+a seed that only workers have, together with where it lies: in another row, for another order or another user, it does
+not open. The name of its seed stands before it, so that seeds can be changed: the first one of the setting seals, every
+one of them opens.
 """
 
 from collections.abc import Sequence
@@ -34,19 +35,29 @@ class Vault:
         """Only the names of the seeds: they are in no log and in no traceback."""
         return f"Vault({', '.join(name.hex() for name in self._boxes)})"
 
-    def seal(self, key: str, purchase_id: UUID, number: int) -> bytes:
-        """A key as it is kept, as this one of the keys of a purchase."""
-        return self._first + self._boxes[self._first].encrypt(key.encode(), _place(purchase_id, number))
+    def seal(self, text: str, place: bytes) -> bytes:
+        """A secret as it is kept at this place."""
+        return self._first + self._boxes[self._first].encrypt(text.encode(), place)
 
-    def open(self, sealed: bytes, purchase_id: UUID, number: int) -> str:
-        """The key that was sealed as this one. Raises Unopened where it was not, or no seed here has sealed it."""
+    def open(self, sealed: bytes, place: bytes) -> str:
+        """The secret of this place. Raises Unopened where it is not of here, or no seed here has sealed it."""
         box = self._boxes.get(sealed[:NAME_BYTES])
         if box is None:
-            raise Unopened("The key was sealed with a seed that is not here.")
+            raise Unopened("It was sealed with a seed that is not here.")
         try:
-            return box.decrypt(sealed[NAME_BYTES:], _place(purchase_id, number)).decode()
+            return box.decrypt(sealed[NAME_BYTES:], place).decode()
         except (CryptoError, ValueError):
-            raise Unopened("The key is damaged, or was sealed for another place.") from None
+            raise Unopened("It is damaged, or was sealed for another place.") from None
+
+
+def place_of_key(purchase_id: UUID, number: int) -> bytes:
+    """Where a key of a game lies: it is this one of the keys of a purchase."""
+    return purchase_id.bytes + number.to_bytes(4, "big")
+
+
+def place_of_token(user_id: str) -> bytes:
+    """Where the token of an account at Amazon lies: with its user."""
+    return b"amazon " + user_id.encode()
 
 
 def open_vault(settings: Settings) -> Vault:
@@ -56,13 +67,9 @@ def open_vault(settings: Settings) -> Vault:
         raise SettingsError(
             f"{_SETTING} must be set when FLUXGATE_ENV is production; `openssl rand -hex 32` makes one."
         )
-    how = "put back the one that was there, for nothing else opens the keys that it has sealed"
+    how = "put back the one that was there, for nothing else opens what it has sealed"
     return Vault(seeds or [kept_seed(settings.data_dir / SEED_FILE, _SETTING, how)])
 
 
 def _derived(raw: bytes, name: bytes) -> bytes:
     return blake2b(raw, digest_size=KEY_BYTES, person=b"fg " + name).digest()
-
-
-def _place(purchase_id: UUID, number: int) -> bytes:
-    return purchase_id.bytes + number.to_bytes(4, "big")

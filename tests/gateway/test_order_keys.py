@@ -12,7 +12,7 @@ from tests.support.http import Response
 from tests.support.refusals import code
 from tests.support.shop import Shop
 from tests.support.shoppers import Shopper
-from workers.vault import Vault, open_vault
+from workers.vault import Vault, open_vault, place_of_key
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -39,7 +39,7 @@ async def delivered(shop: Shop, order_id: UUID, *keys: str, units: int = 1, vaul
     await pool.execute(PURCHASE, order_id, game, units)
     vault = vault or open_vault(shop.settings)
     for number, key in enumerate(keys, 1):
-        await pool.execute(ADD_KEY, order_id, number, vault.seal(key, order_id, number))
+        await pool.execute(ADD_KEY, order_id, number, vault.seal(key, place_of_key(order_id, number)))
     await pool.execute(BECOMES, order_id, "COMPLETED")
 
 

@@ -6,7 +6,7 @@ from contract.bus import new_command_id
 from sql import load_queries
 from tests.support.http_scenes_people import AS_ANN
 from tests.support.http_stage import Prepare, Scene, Stage
-from workers.vault import open_vault
+from workers.vault import open_vault, place_of_key
 
 KEY = "ABCDE-FGHIJ-KLMNO"
 READ = "GET /api/orders/{with_keys}/keys"
@@ -33,7 +33,7 @@ async def _are_delivered(stage: Stage) -> None:
     """G2A has delivered; the key is sealed as the worker would."""
     order_id = UUID(stage.known["{with_keys}"])
     await stage.database.execute(PURCHASE, order_id)
-    sealed = open_vault(stage.sandbox.settings).seal(KEY, order_id, 1)
+    sealed = open_vault(stage.sandbox.settings).seal(KEY, place_of_key(order_id, 1))
     await stage.database.execute(load_queries("g2a_purchases")["add_keys"], order_id, [sealed])
     await _becomes("COMPLETED")(stage)
 

@@ -15,6 +15,7 @@ from workers.g2a import G2A
 from workers.key_orders import heed
 from workers.money import share
 from workers.service import Ending, More, Replied
+from workers.vault import place_of_key
 
 COLLECTS = "SELECT command FROM outbox WHERE worker = 'g2a' AND convert_from(command, 'UTF8') LIKE '%collect%'"
 
@@ -117,7 +118,7 @@ async def test_failed_of_one_purchase_waits_for_the_others(settings: Settings, s
         else:
             text = "UPDATE g2a_purchases SET state = 'delivered' WHERE id = $1"
             await shop.desk.pool.execute(text, one["id"])
-            sealed = shop.desk.tools.vault.seal("A-KEY", one["id"], 1)
+            sealed = shop.desk.tools.vault.seal("A-KEY", place_of_key(one["id"], 1))
             await shop.desk.pool.execute("INSERT INTO g2a_keys VALUES ($1, 1, $2)", one["id"], sealed)
         assert (await shop.row(order_id))["status"] == "PROCESSING"
         assert await told(shop, two["upstream_id"], "failed")
