@@ -247,7 +247,7 @@ def user_keys(
 @sandbox.command("g2a", epilog=example("FLUXGATE_G2A_SANDBOX_PRODUCTS=100000 fluxgate sandbox g2a"))
 def sandbox_g2a() -> None:
     """Play G2A, on loopback, until ctrl-C: a catalogue, orders, keys, webhooks, and every fault on request."""
-    from fluxgate.sandbox.g2a import serve
+    from fluxgate.sandbox.g2a.process import serve
 
     serve(_given_settings())
 

@@ -1,14 +1,47 @@
 """Which request goes wrong, and how."""
 
 import time
+from collections.abc import Callable
 from email.utils import formatdate
 from fnmatch import fnmatchcase
+from typing import Annotated, Literal
 
-from fluxgate.sandbox.control import Fault
-from fluxgate.sandbox.replies import ok, refused
+import msgspec
+from msgspec import Meta
+
+from fluxgate.sandbox.replies import ok
 from fluxgate.sandbox.serving import Reply, Request
 
+# Of one control document.
+FAULTS_MAX = 50
 HTML = b"<!DOCTYPE html><title>Maintenance</title><h1>We will be back soon.</h1>"
+Count = Annotated[int, Meta(ge=0, le=1_000_000)]
+Text = Annotated[str, Meta(max_length=200)]
+Refuse = Callable[[int, str], Reply]
+"""What an API answers with a status and a code; without a code, the usual one for the status."""
+
+
+class Fault(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """What goes wrong with the requests that match. Of several, the first counts that is not used up."""
+
+    # Method and path, where `*` stands for any letters: "POST /contract/orders", "GET /v1/*", "*".
+    match: Text
+    # error: answers `status`. hang: says nothing. drop: closes the connection unanswered. half: breaks off within the
+    # answer. truncate: JSON that ends too early, in a response that is whole. html, junk, empty: 200, with a page, with
+    # other JSON, with nothing. slow: nothing but `latency_ms`.
+    do: Literal["error", "hang", "drop", "half", "truncate", "html", "junk", "empty", "slow"] = "error"
+    status: Annotated[int, Meta(ge=300, le=599)] = 500
+    # The code in the body; empty: what belongs to the status.
+    code: Text = ""
+    # Retry-After, in seconds, as a number or as a date; null: none.
+    retry_after: Annotated[int, Meta(ge=0, le=86_400)] | None = None
+    retry_after_as: Literal["seconds", "date"] = "seconds"
+    # Whether what was asked for is done all the same.
+    when: Literal["before", "after"] = "before"
+    latency_ms: Annotated[int, Meta(ge=0, le=120_000)] = 0
+    # Requests that match and are let through before it begins; how many it then spoils, null: all of them.
+    skip: Count = 0
+    times: Annotated[int, Meta(ge=1, le=1_000_000)] | None = 1
 
 
 class Faults:
@@ -33,11 +66,11 @@ class Faults:
         return None
 
 
-def spoiled(fault: Fault, request: Request, right: Reply) -> Reply:
+def spoiled(fault: Fault, right: Reply, refuse: Refuse) -> Reply:
     """What is answered instead of the right answer, which is empty where the work was not done."""
     match fault.do:
         case "error":
-            return _error(fault, request)
+            return _error(fault, refuse(fault.status, fault.code))
         case "hang":
             return Reply(0, sent="hang")
         case "drop":
@@ -61,8 +94,7 @@ def does_the_work(fault: Fault) -> bool:
     return fault.when == "after" or fault.do in ("half", "truncate", "slow")
 
 
-def _error(fault: Fault, request: Request) -> Reply:
-    reply = refused(request.path, fault.status, "The sandbox was told to refuse this.", fault.code)
+def _error(fault: Fault, reply: Reply) -> Reply:
     if fault.retry_after is None:
         return reply
     is_date = fault.retry_after_as == "date"

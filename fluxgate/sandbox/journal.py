@@ -1,36 +1,31 @@
 """The journal: what was asked, and what became of it."""
 
-import time
 from collections import Counter, deque
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+from fluxgate.sandbox.serving import Request
 
 REQUESTS_MAX = 20_000
-
-
-class Entry(NamedTuple):
-    """One request; status 0: it got no answer. `at` is when it came, in seconds of Unix time."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    status: int
-    sent: str
-    reference: str
-    at: float
+# What is kept, in characters: of a path, of each name and value of a query, and of how many.
+PATH_MAX = 200
+QUERY_MAX = 64
+QUERY_ITEMS_MAX = 10
 
 
 class Journal:
     """The last requests, and the sums of all of them."""
 
     def __init__(self) -> None:
-        self._entries: deque[Entry] = deque(maxlen=REQUESTS_MAX)
+        self._entries: deque[Mapping[str, Any]] = deque(maxlen=REQUESTS_MAX)
         self._totals: dict[str, Counter[str]] = {}
         self.count = 0
 
-    def note(self, route: str, entry: Entry) -> None:
-        """Write a request down; `route` is what it is summed up with."""
+    def note(self, route: str, status: int, entry: Mapping[str, Any]) -> None:
+        """Write a request down; `route` is what it is summed up with, and status 0 that it got no answer."""
         self._entries.append(entry)
-        self._totals.setdefault(route, Counter())[str(entry.status)] += 1
+        self._totals.setdefault(route, Counter())[str(status)] += 1
         self.count += 1
 
     def document(self, limit: int) -> dict[str, Any]:
@@ -39,22 +34,11 @@ class Journal:
         return {
             "total": self.count,
             "totals": self._totals,
-            "requests": [entry._asdict() for entry in entries],
+            "requests": entries,
         }
 
 
-class Minute:
-    """Requests of the last 60 s, counted where there is a limit."""
-
-    def __init__(self) -> None:
-        self._times: deque[float] = deque()
-
-    def has_room(self, limit: int) -> bool:
-        """Whether one more may pass; it is then counted."""
-        now = time.monotonic()
-        while self._times and self._times[0] <= now - 60:
-            self._times.popleft()
-        if len(self._times) >= limit:
-            return False
-        self._times.append(now)
-        return True
+def told(request: Request, value_max: int = QUERY_MAX, items_max: int = QUERY_ITEMS_MAX) -> dict[str, Any]:
+    """What an entry says of a request itself."""
+    query = {name[:QUERY_MAX]: value[:value_max] for name, value in islice(request.query.items(), items_max)}
+    return {"method": request.method, "path": request.path[:PATH_MAX], "query": query}

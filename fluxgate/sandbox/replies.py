@@ -1,32 +1,25 @@
-"""Answers in JSON, in the shape of errors that each of the two APIs has."""
+"""Answers in JSON, refusals, and what is read of the documents that a sandbox is told."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from fluxgate.sandbox.serving import Reply
+from fluxgate.sandbox.serving import Reply, Request
+
+T = TypeVar("T")
 
 encoder = msgspec.json.Encoder(decimal_format="number")
-# What the codes of the export API stand for when a fault is asked for by its status alone.
-EXPORT_CODES = {400: "BR01", 401: "AUTH02", 402: "ORD05", 403: "ORD112", 404: "ORD02", 429: "BR03", 502: "ORD122"}
-CONTRACT_CODES = {
-    400: "BAD_REQUEST",
-    401: "UNAUTHORIZED",
-    402: "PAYMENT_REQUIRED",
-    404: "NOT_FOUND",
-    405: "METHOD_NOT_ALLOWED",
-    429: "RATE_LIMIT_EXCEEDED",
-}
 
 
 class Refused(Exception):
-    """A request that is answered with an error."""
+    """A request that is answered with an error; without a code, with the usual one for the status."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, details: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
+        self.details = details
 
 
 def ok(document: Any, status: int = 200) -> Reply:
@@ -34,10 +27,25 @@ def ok(document: Any, status: int = 200) -> Reply:
     return Reply(status, encoder.encode(document))
 
 
-def refused(path: str, status: int, message: str, code: str = "") -> Reply:
-    """An error, in the shape that the API at this path has; without a code, the usual one for the status."""
-    if path.startswith("/v1/"):
-        code = code or EXPORT_CODES.get(status, f"ERR{status}")
-        return ok({"status": "ERROR", "message": message, "code": code}, status)
-    code = code or CONTRACT_CODES.get(status, "INTERNAL_ERROR")
-    return ok({"error": {"code": code, "message": message}}, status)
+def decoded(request: Request, wanted: type[T]) -> T:
+    """The body of a request. Raises Refused."""
+    try:
+        return msgspec.json.decode(request.body, type=wanted)
+    except msgspec.DecodeError as error:
+        raise Refused(400, "", f"{error}.") from None
+
+
+def converted(given: Any, wanted: type[T]) -> T:
+    """A document that was read already. Raises Refused."""
+    try:
+        return msgspec.convert(given, wanted)
+    except msgspec.ValidationError as error:
+        raise Refused(400, "", f"{error}.") from None
+
+
+def bounded(request: Request, name: str, default: int, largest: int = 100_000) -> int:
+    """A number from 0 of the query. Raises Refused."""
+    given = request.query.get(name, str(default))
+    if not given.isascii() or not given.isdigit():
+        raise Refused(400, "", f"{name} is a number.")
+    return min(int(given[:9]), largest)

@@ -30,7 +30,7 @@ Sent = Literal["whole", "half", "none", "hang"]
 
 
 class Request(NamedTuple):
-    """A request; header names are lower case."""
+    """A request; header names are lower case, and what a query names several times stands with commas between."""
 
     method: str
     path: str
@@ -156,7 +156,10 @@ async def _turn_away(
 def _request(head: h11.Request, body: bytes) -> Request:
     path, _, query = head.target.decode("latin-1").partition("?")
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
-    return Request(head.method.decode("latin-1"), path, dict(parse_qsl(query)), headers, body)
+    given: dict[str, str] = {}
+    for name, value in parse_qsl(query):
+        given[name] = f"{given[name]},{value}" if name in given else value
+    return Request(head.method.decode("latin-1"), path, given, headers, body)
 
 
 async def _send(connection: h11.Connection, writer: asyncio.StreamWriter, reply: Reply) -> None:

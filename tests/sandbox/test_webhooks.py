@@ -180,7 +180,7 @@ async def test_standard_webhooks_are_signed_as_their_specification_says(tmp_path
 
 
 async def test_the_vectors_of_a_signer_in_node_hold() -> None:
-    from fluxgate.sandbox.signing import contract_signature
+    from fluxgate.sandbox.g2a.signing import contract_signature
 
     for payload, signature in (
         ('{"status":"completed","amount":12.5}', "510e55fec481d34afe7566e47cb713853111431297d945646fb2d18ac1ea9002"),

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from fluxgate.sandbox.control import Manner
+from fluxgate.sandbox.g2a.control import Manner
 
 STANDARD_PREFIX = "whsec_"
 

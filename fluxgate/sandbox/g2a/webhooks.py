@@ -11,9 +11,9 @@ import h11
 import msgspec
 
 from contract.settings import Settings
-from fluxgate.sandbox.control import Manner
-from fluxgate.sandbox.signing import Event, Message, message
-from fluxgate.sandbox.trade import Order
+from fluxgate.sandbox.g2a.control import Manner
+from fluxgate.sandbox.g2a.signing import Event, Message, message
+from fluxgate.sandbox.g2a.trade import Order
 
 PATH = "/api/webhooks/g2a"
 DELIVERIES_MAX = 10_000

@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Literal
 
-from fluxgate.sandbox.catalogue import Catalogue
-from fluxgate.sandbox.control import Control
+from fluxgate.sandbox.g2a.catalogue import Catalogue
+from fluxgate.sandbox.g2a.control import Control
 from fluxgate.sandbox.replies import Refused
 
 Status = Literal["new", "pending", "completed", "failed", "lapsed"]

@@ -5,25 +5,22 @@ It listens on loopback only, and forgets everything when it ends: orders, keys, 
 
 import asyncio
 import re
-import signal
 import time
-from collections.abc import Awaitable, Callable
-from itertools import islice
-from typing import NamedTuple
 
 from contract.settings import Settings
 from fluxgate.ports import Port, require_free
 from fluxgate.refusal import Refusal
-from fluxgate.sandbox import contract_api, control_api, export_api
 from fluxgate.sandbox.faults import does_the_work, spoiled
-from fluxgate.sandbox.journal import Entry
-from fluxgate.sandbox.replies import Refused, refused
-from fluxgate.sandbox.serving import Listener, Reply, Request
-from fluxgate.sandbox.state import State
+from fluxgate.sandbox.g2a import contract_api, control_api, export_api
+from fluxgate.sandbox.g2a.refusals import refused
+from fluxgate.sandbox.g2a.state import State
+from fluxgate.sandbox.journal import told
+from fluxgate.sandbox.replies import Refused
+from fluxgate.sandbox.routing import Route, Routes, Work
+from fluxgate.sandbox.running import run
+from fluxgate.sandbox.serving import Reply, Request
 
-Handler = Callable[..., Awaitable[Reply]]
-
-ROUTES: tuple[tuple[str, str, Handler], ...] = (
+ROUTES: tuple[Route, ...] = (
     ("GET", "/contract/products", contract_api.list_products),
     ("GET", "/contract/products/{id}", contract_api.show_product),
     ("POST", "/contract/orders", contract_api.place_order),
@@ -44,24 +41,9 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
 )
 # What both APIs share: who asks is checked, faults strike, the journal is kept.
 APIS = {"contract": contract_api.check, "v1": export_api.check}
-PATTERNS = [
-    (method, re.compile(path.replace("{id}", "([^/]{1,64})")), f"{method} {path}", handler)
-    for method, path, handler in ROUTES
-]
-# What the journal keeps, in characters: of a path, of a reference, of each name and value of a query, and of how many.
-PATH_MAX = 200
+ADDRESSES = Routes(ROUTES)
+# What the journal keeps of a reference, in characters.
 REFERENCE_MAX = 64
-QUERY_MAX = 64
-QUERY_ITEMS_MAX = 10
-
-
-class Work(NamedTuple):
-    """What a request asks for: the first part of its path, the route, and its handler with the parts of the path."""
-
-    api: str
-    route: str
-    handler: Handler
-    arguments: tuple[str, ...]
 
 
 def serve(settings: Settings) -> None:
@@ -70,20 +52,7 @@ def serve(settings: Settings) -> None:
     if settings.env == "production":
         raise Refusal("FLUXGATE_ENV is production, and the keys of a sandbox open no game.")
     require_free([Port("127.0.0.1", settings.g2a_sandbox_port, "the sandbox of G2A", "FLUXGATE_G2A_SANDBOX_PORT")])
-    asyncio.run(_serve(settings))
-
-
-async def _serve(settings: Settings) -> None:
-    sandbox = Sandbox(settings)
-    listener = Listener(sandbox.answer)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await listener.start(settings.g2a_sandbox_port)
-    await stop.wait()
-    await listener.stop()
-    await sandbox.close()
+    asyncio.run(run(Sandbox(settings), settings.g2a_sandbox_port))
 
 
 class Sandbox:
@@ -103,33 +72,16 @@ class Sandbox:
             await self._state.close()
             self._state = State(self._settings)
             return Reply(204)
-        work = find(request)
-        if work.api not in APIS:
+        api = request.path[1:].partition("/")[0]
+        work = ADDRESSES.find(request)
+        if api not in APIS:
             return await _right(self._state, request, work)
         at = round(time.time(), 3)
         reply = await _spoilt(self._state, request, work)
         status = 0 if reply.sent in ("hang", "none") else reply.status
-        reference = _reference(request)
-        path = request.path[:PATH_MAX]
-        query = {name[:QUERY_MAX]: value[:QUERY_MAX] for name, value in islice(request.query.items(), QUERY_ITEMS_MAX)}
-        entry = Entry(request.method, path, query, status, reply.sent, reference, at)
-        self._state.journal.note(work.route, entry)
+        became = {"status": status, "sent": reply.sent, "reference": _reference(request), "at": at}
+        self._state.journal.note(work.route, status, told(request) | became)
         return reply
-
-
-def find(request: Request) -> Work:
-    """What a request asks for; handled by `_nothing` where there is no such thing."""
-    api = request.path[1:].partition("/")[0]
-    for method, pattern, route, handler in PATTERNS:
-        found = pattern.fullmatch(request.path) if method == request.method else None
-        if found:
-            return Work(api, route, handler, found.groups())
-    return Work(api, "other", _nothing, ())
-
-
-async def _nothing(state: State, request: Request) -> Reply:
-    is_known = any(pattern.fullmatch(request.path) for _, pattern, _, _ in PATTERNS)
-    raise Refused(405 if is_known else 404, "", "There is nothing at this address.")
 
 
 async def _spoilt(state: State, request: Request, work: Work) -> Reply:
@@ -144,14 +96,19 @@ async def _spoilt(state: State, request: Request, work: Work) -> Reply:
     if fault is None:
         return await _right(state, request, work)
     right = await _right(state, request, work) if does_the_work(fault) else Reply(0)
-    return spoiled(fault, request, right)
+    return spoiled(
+        fault, right, lambda status, code: refused(request.path, status, "The sandbox was told to refuse this.", code)
+    )
 
 
 async def _right(state: State, request: Request, work: Work) -> Reply:
     """The right answer."""
+    check = APIS.get(request.path[1:].partition("/")[0])
     try:
-        if work.api in APIS:
-            APIS[work.api](state, request)
+        if check:
+            check(state, request)
+        if not work.handler:
+            raise Refused(405 if work.is_known else 404, "", "There is nothing at this address.")
         return await work.handler(state, request, *work.arguments)
     except Refused as refusal:
         return refused(request.path, refusal.status, refusal.message, refusal.code)

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from fluxgate.sandbox.catalogue import amount
+from fluxgate.sandbox.g2a.catalogue import amount
+from fluxgate.sandbox.g2a.state import State
+from fluxgate.sandbox.g2a.trade import UNITS_MAX, Order
 from fluxgate.sandbox.replies import Refused, ok
 from fluxgate.sandbox.serving import Reply, Request
-from fluxgate.sandbox.state import State
-from fluxgate.sandbox.trade import UNITS_MAX, Order
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 100

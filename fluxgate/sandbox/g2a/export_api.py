@@ -10,12 +10,12 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from fluxgate.sandbox.catalogue import TIME_FORM, amount
-from fluxgate.sandbox.listing import Filter
+from fluxgate.sandbox.g2a.catalogue import TIME_FORM, amount
+from fluxgate.sandbox.g2a.listing import Filter
+from fluxgate.sandbox.g2a.state import State
+from fluxgate.sandbox.g2a.trade import Order
 from fluxgate.sandbox.replies import Refused, ok
 from fluxgate.sandbox.serving import Reply, Request
-from fluxgate.sandbox.state import State
-from fluxgate.sandbox.trade import Order
 
 PAGE_SIZE = 20
 PAGE_MAX = 500

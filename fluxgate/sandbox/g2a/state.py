@@ -5,13 +5,14 @@ from collections.abc import Coroutine
 from typing import Any
 
 from contract.settings import Settings
-from fluxgate.sandbox.catalogue import Catalogue
-from fluxgate.sandbox.control import Control
 from fluxgate.sandbox.faults import Faults
-from fluxgate.sandbox.journal import Journal, Minute
-from fluxgate.sandbox.listing import Listing
-from fluxgate.sandbox.trade import Order, Trade
-from fluxgate.sandbox.webhooks import Webhooks
+from fluxgate.sandbox.g2a.catalogue import Catalogue
+from fluxgate.sandbox.g2a.control import Control
+from fluxgate.sandbox.g2a.listing import Listing
+from fluxgate.sandbox.g2a.minute import Minute
+from fluxgate.sandbox.g2a.trade import Order, Trade
+from fluxgate.sandbox.g2a.webhooks import Webhooks
+from fluxgate.sandbox.journal import Journal
 
 SEED = 1
 """Every sandbox has the same catalogue, so that what was seen once is found again."""

@@ -5,44 +5,20 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-# Of the lists in one document. What is set for products is remembered until a reset, so it has a limit of its own.
-FAULTS_MAX = 50
+from fluxgate.sandbox.faults import FAULTS_MAX, Count, Fault, Text
+
+# Of the list in one document. What is set for products is remembered until a reset, so it has a limit of its own.
 PRODUCTS_MAX = 1_000
 OWN_PRODUCTS_MAX = 10_000
 MOVES_MAX = 1_000
 HOUR_S = 3600.0
 
 Seconds = Annotated[float, Meta(ge=0, le=HOUR_S)]
-Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 Cents = Annotated[int, Meta(ge=0, le=100_000_000_000)]
-Text = Annotated[str, Meta(max_length=200)]
 Broken = Literal[
     "", "no_id", "no_name", "no_price", "price_text", "price_negative", "quantity_text", "categories_text", "empty"
 ]
 """How a product can be unreadable; "" is not at all."""
-
-
-class Fault(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """What goes wrong with the requests that match. Of several, the first counts that is not used up."""
-
-    # Method and path, where `*` stands for any letters: "POST /contract/orders", "GET /v1/*", "*".
-    match: Text
-    # error: answers `status`. hang: says nothing. drop: closes the connection unanswered. half: breaks off within the
-    # answer. truncate: JSON that ends too early, in a response that is whole. html, junk, empty: 200, with a page, with
-    # other JSON, with nothing. slow: nothing but `latency_ms`.
-    do: Literal["error", "hang", "drop", "half", "truncate", "html", "junk", "empty", "slow"] = "error"
-    status: Annotated[int, Meta(ge=300, le=599)] = 500
-    # The code in the body; empty: what belongs to the status.
-    code: Text = ""
-    # Retry-After, in seconds, as a number or as a date; null: none.
-    retry_after: Annotated[int, Meta(ge=0, le=86_400)] | None = None
-    retry_after_as: Literal["seconds", "date"] = "seconds"
-    # Whether what was asked for is done all the same.
-    when: Literal["before", "after"] = "before"
-    latency_ms: Annotated[int, Meta(ge=0, le=120_000)] = 0
-    # Requests that match and are let through before it begins; how many it then spoils, null: all of them.
-    skip: Count = 0
-    times: Annotated[int, Meta(ge=1, le=1_000_000)] | None = 1
 
 
 class Manner(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

@@ -1,20 +1,18 @@
 """The routes of tests and of the curious: what goes wrong, what was asked, what was bought, and webhooks by hand."""
 
 import uuid
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
-from fluxgate.sandbox.control import MOVES_MAX, OWN_PRODUCTS_MAX, Control, Product, ProductChanges, Webhook
 from fluxgate.sandbox.faults import Faults
-from fluxgate.sandbox.replies import Refused, ok
+from fluxgate.sandbox.g2a.control import MOVES_MAX, OWN_PRODUCTS_MAX, Control, Product, ProductChanges, Webhook
+from fluxgate.sandbox.g2a.signing import Event
+from fluxgate.sandbox.g2a.state import State
+from fluxgate.sandbox.g2a.trade import Order
+from fluxgate.sandbox.replies import Refused, bounded, converted, decoded, ok
 from fluxgate.sandbox.serving import Reply, Request
-from fluxgate.sandbox.signing import Event
-from fluxgate.sandbox.state import State
-from fluxgate.sandbox.trade import Order
-
-T = TypeVar("T")
 
 # Orders and webhooks whose time is still to come; each order is one at most, so that these leave room for webhooks.
 WAITING_MAX = 110_000
@@ -38,9 +36,9 @@ async def change_control(state: State, request: Request) -> Reply:
     What is left out stays as it is, and nothing is changed where something is refused. `products` is what is set for
     single products.
     """
-    given = _decode(request, dict[str, Any])
-    products = _converted({"products": given.pop("products", [])}, ProductChanges).products
-    control = _converted(msgspec.to_builtins(state.control) | given, Control)
+    given = decoded(request, dict[str, Any])
+    products = converted({"products": given.pop("products", [])}, ProductChanges).products
+    control = converted(msgspec.to_builtins(state.control) | given, Control)
     numbers = [_number(state, product) for product in products]
     if len(set(numbers) | set(state.catalogue.own)) > OWN_PRODUCTS_MAX:
         raise Refused(400, "", f"More than {OWN_PRODUCTS_MAX} products would differ from the catalogue; reset it.")
@@ -64,13 +62,13 @@ async def change_control(state: State, request: Request) -> Reply:
 
 async def show_journal(state: State, request: Request) -> Reply:
     """GET /sandbox/journal?limit="""
-    return ok(state.journal.document(_bounded(request, "limit", LIST_MAX)))
+    return ok(state.journal.document(bounded(request, "limit", LIST_MAX)))
 
 
 async def list_orders(state: State, request: Request) -> Reply:
     """GET /sandbox/orders?offset=&limit=: every order that was made, the oldest first."""
-    first = _bounded(request, "offset", 0)
-    last = first + _bounded(request, "limit", LIST_MAX)
+    first = bounded(request, "offset", 0)
+    last = first + bounded(request, "limit", LIST_MAX)
     orders = list(state.trade.orders.values())
     return ok({"total": len(orders), "orders": [_document(order) for order in orders[first:last]]})
 
@@ -83,7 +81,7 @@ async def list_webhooks(state: State, request: Request) -> Reply:
 
 async def send_webhook(state: State, request: Request) -> Reply:
     """POST /sandbox/webhooks: sends one and answers what was answered; one with a delay is sent later."""
-    wanted = _decode(request, Webhook)
+    wanted = decoded(request, Webhook)
     payload = {"status": wanted.status} if wanted.payload is None else wanted.payload
     event = Event(wanted.event_id or str(uuid.uuid4()), wanted.order_id, wanted.type, msgspec.json.encode(payload))
     if wanted.delay_s:
@@ -115,27 +113,6 @@ def _number(state: State, product: Product) -> int:
     if number is None:
         raise Refused(400, "", f"There is no product {product.id[:20]!r}.")
     return number
-
-
-def _decode(request: Request, wanted: type[T]) -> T:
-    try:
-        return msgspec.json.decode(request.body, type=wanted)
-    except msgspec.DecodeError as error:
-        raise Refused(400, "", f"{error}.") from None
-
-
-def _converted(given: Any, wanted: type[T]) -> T:
-    try:
-        return msgspec.convert(given, wanted)
-    except msgspec.ValidationError as error:
-        raise Refused(400, "", f"{error}.") from None
-
-
-def _bounded(request: Request, name: str, default: int) -> int:
-    given = request.query.get(name, str(default))
-    if not given.isascii() or not given.isdigit():
-        raise Refused(400, "", f"{name} is a number.")
-    return min(int(given[:9]), 100_000)
 
 
 def _document(order: Order) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from fluxgate.sandbox.catalogue import Catalogue
+from fluxgate.sandbox.g2a.catalogue import Catalogue
 
 # Products that are looked at before other requests get their turn.
 STRIDE = 1000
