@@ -21,6 +21,8 @@ from gateway import (
     orders,
     sales,
     store_orders,
+    sync_events,
+    syncs,
     webhooks,
     wishlists,
 )
@@ -35,10 +37,12 @@ from gateway.lanes import Lanes
 from gateway.meters import publish_forever
 from gateway.metrics import Meter
 from gateway.patience import Patience
+from gateway.progress import Progress
 from gateway.replies import Replies
 from gateway.replying import Refused
 from gateway.routing import Router
 from gateway.rsgi import Exchange, Scope
+from gateway.stopping import hear_stop
 from gateway.tokens import AccessTokens
 from gateway.visitors import Visitors
 from gateway.watching import refuse_plain, watch_events
@@ -81,6 +85,12 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/api/admin/g2a/status", g2a.read_status),
     ("GET", "/api/admin/g2a/stock/{product_id}", g2a.read_stock),
     ("POST", "/api/webhooks/g2a", webhooks.take_g2a_event),
+    ("POST", "/api/v1/integrations/amazon/sync", syncs.start_sync),
+    ("GET", "/api/sync/status", syncs.read_newest),
+    ("GET", "/api/sync/status/{sync_id}", syncs.read_status),
+    ("GET", "/api/sync/history", syncs.read_history),
+    ("POST", "/api/sync/cancel/{sync_id}", syncs.cancel_sync),
+    ("GET", "/api/sync/events/{sync_id}", sync_events.watch_sync),
     ("GET", "/livez", health.livez),
     ("GET", "/readyz", health.readyz),
     ("GET", "/metrics", health.metrics),
@@ -120,6 +130,7 @@ class Application:
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Make the parts; nothing is connected yet, and the loop does not run."""
         self._gate = make_gate(self._settings)
+        hear_stop(loop, self._gate.stopping)
         # Alone on its port, a process answers for itself.
         if self._settings.gateway_workers > 1:
             self._publishing = loop.create_task(publish_forever(self._gate))
@@ -158,6 +169,7 @@ class Application:
         if self._publishing is not None:
             self._publishing.cancel()
         await gate.events.close()
+        await gate.progress.close()
         await gate.cache.close()
         await gate.replies.close()
         await gate.asker.close()
@@ -180,7 +192,7 @@ def make_gate(settings: Settings) -> Gate:
     redis = open_redis(settings, connections=REDIS_CONNECTIONS)
     lanes = Lanes(redis, settings)
     # Listening waits by design, so it has connections and a patience of its own.
-    listener = open_redis(settings, connections=3, block_s=LISTEN_S)
+    listener = open_redis(settings, connections=4, block_s=LISTEN_S)
     bus = open_redis(settings, connections=BUS_CONNECTIONS)
     questions = lua.questions_key(lua.GROUP_OF_ORDERS)
     return Gate(
@@ -188,6 +200,7 @@ def make_gate(settings: Settings) -> Gate:
         redis=redis,
         lanes=lanes,
         events=Events(listener, [lane.admission.keys.events for lane in lanes.all]),
+        progress=Progress(listener, settings.redis_timeout_s),
         meter=Meter(),
         visitors=Visitors(settings.trusted_proxies),
         replies=Replies(bus, listener, settings.backlog_max),
@@ -197,4 +210,5 @@ def make_gate(settings: Settings) -> Gate:
         tokens=AccessTokens(public_keys(settings)),
         webhook_secrets=webhook_secrets(settings),
         redirect=make_redirect(settings),
+        stopping=asyncio.Event(),
     )

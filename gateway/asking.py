@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from contract.bus import BusCommand, BusReply, encode, new_command_id
+from contract.errors import NotReady
 from contract.sealing import key_text, open_reply, seal_body
 from gateway.body import API_BODY_MAX, decode, read_body
 from gateway.envelope import enveloped, success
@@ -38,6 +39,15 @@ async def asked(call: Call, worker: str, kind: str, body: Any, who: Caller, *, l
     reply = await call.gate.replies.ask(worker, command, wait_s(call))
     if reply is None:
         raise Refused(pending(f"{command.id}.{late_key}" if late_key else command.id))
+    return reply
+
+
+async def asked_now(call: Call, worker: str, kind: str, body: Any, who: Caller) -> BusReply:
+    """What a worker replies, where a contract knows no 202. Raises NotReady when that takes too long: the client may
+    repeat it, so it must do no harm when it is done after all."""
+    reply = await call.gate.replies.ask(worker, command_of(call, kind, body, who), call.gate.settings.ask_timeout_s)
+    if reply is None:
+        raise NotReady
     return reply
 
 

@@ -5,23 +5,19 @@ of the same product is dropped, and one that falls too far behind is sent away.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from redis.exceptions import RedisError
 
 import lua
-from contract.telemetry import get_logger
+from gateway.subscription import Subscription
 
 WATCHERS_MAX = 10_000
 PENDING_MAX = 1_000
 """News that may wait for one watcher; beyond it the watcher is too slow to be served."""
 Subject = tuple[str, str, str]
 """What a piece of news is about: its kind, the state that it tells of, and the product or order."""
-RESUBSCRIBE_FIRST_S = 0.1
-RESUBSCRIBE_MAX_S = 5.0
 
 
 class Watcher:
@@ -58,11 +54,8 @@ class Events:
     """The subscription of this process and its watchers."""
 
     def __init__(self, client: lua.Client, channels: list[str]) -> None:
-        self._client: Any = client
-        self._channels = channels
         self._watchers: set[Watcher] = set()
-        self._listening: asyncio.Task[None] | None = None
-        self._subscribed = asyncio.Event()
+        self._subscription = Subscription(client, channels, self.dispatch)
 
     @property
     def watchers(self) -> int:
@@ -77,9 +70,7 @@ class Events:
     async def watch(self, watcher: Watcher) -> None:
         """Begin to serve a watcher. Returns once the subscription stands."""
         self._watchers.add(watcher)
-        if self._listening is None:
-            self._listening = asyncio.create_task(self._listen())
-        await self._subscribed.wait()
+        await self._subscription.begin()
 
     async def unwatch(self, watcher: Watcher) -> None:
         """Stop serving a watcher; the last one ends the subscription."""
@@ -89,12 +80,7 @@ class Events:
 
     async def close(self) -> None:
         """End the subscription."""
-        listening, self._listening = self._listening, None
-        self._subscribed.clear()
-        if listening is not None:
-            listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await listening
+        await self._subscription.end()
 
     def dispatch(self, message: bytes) -> None:
         """Give the lines of one published message to whoever follows them."""
@@ -120,20 +106,3 @@ class Events:
                 watcher.offer(("own", state, order_id), own)
             elif not watcher.orders and (not watcher.products or product_id in watcher.products):
                 watcher.offer(("order", state, product_id), news)
-
-    async def _listen(self) -> None:
-        pause_s = RESUBSCRIBE_FIRST_S
-        while True:
-            try:
-                async with self._client.pubsub(ignore_subscribe_messages=False) as pubsub:
-                    await pubsub.subscribe(*self._channels)
-                    async for message in pubsub.listen():
-                        if message["type"] == "subscribe" and message["data"] == len(self._channels):
-                            self._subscribed.set()
-                            pause_s = RESUBSCRIBE_FIRST_S
-                        elif message["type"] == "message":
-                            self.dispatch(message["data"])
-            except (RedisError, OSError) as error:
-                get_logger().warning("events are interrupted", error=f"{type(error).__name__}: {error}")
-            await asyncio.sleep(pause_s)
-            pause_s = min(RESUBSCRIBE_MAX_S, 2 * pause_s)

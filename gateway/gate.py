@@ -1,5 +1,6 @@
 """What every route of one gateway process shares, and the frame that its handlers run in."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -20,9 +21,11 @@ from gateway.lanes import Lanes
 from gateway.metrics import Meter
 from gateway.negotiation import prefers_json
 from gateway.patience import Patience
+from gateway.progress import Progress
 from gateway.replies import Replies
 from gateway.replying import NO_STORE, Refused, Reply, not_ready, overloaded, refusal, retry_after
 from gateway.rsgi import Exchange, Header, Headers, Scope
+from gateway.streaming import Streamed, stream
 from gateway.tokens import AccessTokens
 from gateway.visitors import Visitors
 
@@ -39,6 +42,7 @@ class Gate:
     redis: lua.Client
     lanes: Lanes
     events: Events
+    progress: Progress
     meter: Meter
     visitors: Visitors
     asker: Asker
@@ -48,6 +52,8 @@ class Gate:
     tokens: AccessTokens
     webhook_secrets: tuple[bytes, ...]
     redirect: Reply
+    # Set once this process shall end.
+    stopping: asyncio.Event
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -121,4 +127,8 @@ async def serve(
     if gate.settings.log_level == "debug":
         ms = round(seconds * 1000, 3)
         get_logger().debug("request", route=route, status=answer.status, ms=ms, request_id=own_id)
-    exchange.response_bytes(answer.status, [*answer.headers, *also, ("x-request-id", own_id)], answer.body)
+    whole = [*answer.headers, *also, ("x-request-id", own_id)]
+    if isinstance(answer, Streamed):
+        await stream(exchange, answer, whole, gate.stopping)
+    else:
+        exchange.response_bytes(answer.status, whole, answer.body)

@@ -85,6 +85,22 @@ class Exchange(Protocol):
         """Send the reply; Content-Length and Date are added."""
         ...
 
+    def response_stream(self, status: int, headers: Sequence[Header]) -> "Transport":
+        """Begin a reply that comes in pieces. It ends when the transport is let go."""
+        ...
+
+    def client_disconnect(self) -> Awaitable[None]:
+        """Wait until the connection is over."""
+        ...
+
+
+class Transport(Protocol):
+    """The way for the pieces of a reply. The server keeps whatever the client has not read yet, without a limit."""
+
+    def send_bytes(self, data: bytes) -> Awaitable[None]:
+        """Send a piece. Raises RuntimeError when the client is gone."""
+        ...
+
 
 class Message(Protocol):
     """What a WebSocket client says."""
