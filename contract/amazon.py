@@ -12,10 +12,18 @@ PAGE_MAX = 100
 PAGE_DEFAULT = 50
 OFFSET_MAX = 10_000
 SYNC_ID_MAX = 255
+CALLBACK_AT = "/api/v1/integrations/amazon/auth/callback"
+"""The path that Amazon's page of consent sends a seller back to."""
+STATE = re.compile(r"[A-Za-z0-9_-]{43}")
+"""32 random bytes in base64url, without padding."""
+CODE = re.compile(r"[!-~]{1,1024}")
 SELLER_ID = re.compile(r"[A-Za-z0-9]{1,64}")
 SyncId = Annotated[str, Meta(min_length=1, max_length=SYNC_ID_MAX)]
-Text = Annotated[str, Meta(min_length=1, max_length=255)]
-Cursor = Annotated[str, Meta(min_length=1, max_length=1024, pattern=r"^[A-Za-z0-9_-]+$")]
+Text = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
+"""What is compared with texts of Postgres, which hold no zero."""
+Cursor = Annotated[str, Meta(min_length=1, max_length=1536, pattern=r"^[A-Za-z0-9_-]+$")]
+"""It holds the longest of keys, whatever its letters."""
+Instant = Annotated[datetime.datetime, Meta(tz=True)]
 Limit = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
 
 
@@ -23,6 +31,16 @@ class BeginConsent(msgspec.Struct, frozen=True):
     """A seller sets out for Amazon's page; `digest` is the SHA-256 of the state that he comes back with, in hex."""
 
     digest: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+
+
+class FinishConsent(msgspec.Struct, frozen=True):
+    """A seller is back, with a code that is worth a refresh token. It comes sealed."""
+
+    digest: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    code: Annotated[str, Meta(pattern=rf"^{CODE.pattern}$")]
+    seller_id: Annotated[str, Meta(pattern=rf"^{SELLER_ID.pattern}$")]
+    # Where Amazon has sent him back to: it lets nobody else use the code.
+    redirect_uri: Annotated[str, Meta(min_length=1, max_length=2048)]
 
 
 class OneSync(msgspec.Struct, frozen=True):
@@ -46,8 +64,8 @@ class ClaimFilter(msgspec.Struct, frozen=True, rename="camel"):
     type: Text | None = None
     status: Literal["approved", "pending", "denied"] | None = None
     order_id: Text | None = None
-    after: datetime.datetime | None = None
-    before: datetime.datetime | None = None
+    after: Instant | None = None
+    before: Instant | None = None
 
 
 class InventoryFilter(msgspec.Struct, frozen=True, rename="camel"):
@@ -67,5 +85,5 @@ class OrderFilter(msgspec.Struct, frozen=True, rename="camel"):
     cursor: Cursor | None = None
     status: Text | None = None
     channel: Text | None = None
-    after: datetime.datetime | None = None
-    before: datetime.datetime | None = None
+    after: Instant | None = None
+    before: Instant | None = None

@@ -11,6 +11,7 @@ from contract.settings import Settings, read_settings
 from contract.telemetry import configure_logging, get_logger
 from contract.transport import Asker, open_redis
 from gateway import (
+    amazon,
     auth,
     carts,
     commands,
@@ -85,6 +86,13 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/api/admin/g2a/status", g2a.read_status),
     ("GET", "/api/admin/g2a/stock/{product_id}", g2a.read_stock),
     ("POST", "/api/webhooks/g2a", webhooks.take_g2a_event),
+    ("GET", "/api/v1/integrations/amazon/auth/start", amazon.begin_consent),
+    ("GET", "/api/v1/integrations/amazon/auth/callback", amazon.finish_consent),
+    ("POST", "/api/v1/integrations/amazon/disconnect", amazon.disconnect),
+    ("GET", "/api/v1/integrations/amazon/status", amazon.read_status),
+    ("GET", "/api/v1/integrations/amazon/claims", amazon.read_claims),
+    ("GET", "/api/v1/integrations/amazon/inventory", amazon.read_inventory),
+    ("GET", "/api/v1/integrations/amazon/orders", amazon.read_orders),
     ("POST", "/api/v1/integrations/amazon/sync", syncs.start_sync),
     ("GET", "/api/sync/status", syncs.read_newest),
     ("GET", "/api/sync/status/{sync_id}", syncs.read_status),

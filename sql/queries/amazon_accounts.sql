@@ -42,13 +42,6 @@ FROM amazon_accounts WHERE user_id = $1;
 -- $1 SHA-256 of the state bytea, $2 user text
 SELECT true FROM amazon_consents WHERE digest = $1 AND user_id = $2 AND expires_at > now();
 
--- name: forget_consents
--- Deletes what anybody has let lie for too long.
--- $1 rows at most bigint
-DELETE FROM amazon_consents WHERE digest IN (
-    SELECT digest FROM amazon_consents WHERE expires_at < now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
-);
-
 -- name: forget_oldest_consents
 -- Deletes a user's consents but for the newest.
 -- $1 user text, $2 consents to keep bigint
