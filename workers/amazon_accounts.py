@@ -16,9 +16,9 @@ import msgspec
 from contract.amazon import BeginConsent, FinishConsent
 from contract.bus import BusCommand
 from contract.sealing import Unopened, open_body
-from sql import Connection, load_queries
+from sql import Connection
 from workers.amazon_account_rows import OF_SETTING, QUERIES, account_of_setting
-from workers.amazon_documents import document, last_sync, publish
+from workers.amazon_documents import cancel, document, last_sync, publish
 from workers.clients.amazon import AmazonFault
 from workers.once import already_done, once
 from workers.service import Desk, Ending, Handler, Refuse, Replied, replied
@@ -28,11 +28,8 @@ CONSENT_S = 600.0
 """How long a seller may take on Amazon's page; the code that he comes back with is good for five minutes itself."""
 CONSENTS_MAX = 5
 """Ways to Amazon that one user may have begun: one for each window that he has open."""
-CANCELLED = "Sync cancelled: the Amazon account was disconnected."
-EXCHANGED = "Sync cancelled: another Amazon account was connected."
 Row = Mapping[str, Any]
 
-_SYNCS = load_queries("amazon_sync")
 _begins = msgspec.json.Decoder(BeginConsent)
 _finishes = msgspec.json.Decoder(FinishConsent)
 
@@ -71,7 +68,7 @@ async def finish_consent(desk: Desk, command: BusCommand) -> Ending:
         before = await connection.fetchrow(QUERIES["lock_account"], user_id)
         row = await connection.fetchrow(QUERIES["connect_account"], user_id, *account, sealed)
         if before is None or (before["seller_id"], before["marketplace_id"]) != account:
-            cancelled.extend(await connection.fetch(_SYNCS["cancel_sync"], user_id, None, EXCHANGED))
+            await _cancel(connection, user_id, cancelled)
         return replied(
             {
                 "connected": True,
@@ -98,7 +95,7 @@ async def disconnect(desk: Desk, command: BusCommand) -> Ending:
         await connection.execute(QUERIES["use_up_consents"], user_id)
         await connection.execute(QUERIES["end_account"], user_id, "disconnected")
         # Behind the account: whoever begins a sync locks it first, so what he has begun is seen here.
-        cancelled.extend(await connection.fetch(_SYNCS["cancel_sync"], user_id, None, CANCELLED))
+        await _cancel(connection, user_id, cancelled)
         return replied({"connected": False})
 
     ending = await once(desk, command, work)
@@ -156,6 +153,12 @@ def _opened(desk: Desk, command: BusCommand) -> FinishConsent:
     return _finishes.decode(plain)
 
 
+async def _cancel(connection: Connection, user_id: str, cancelled: list[Row]) -> None:
+    """Cancel the sync that is running, if one is, and note it for whoever watches, who hears of it after the commit."""
+    if row := await cancel(connection, user_id):
+        cancelled.append(row)
+
+
 async def _tell(desk: Desk, cancelled: list[Row]) -> None:
     for sync in cancelled:
         await publish(desk.redis, sync, desk.log)
@@ -174,6 +177,7 @@ async def _exchange(desk: Desk, wanted: FinishConsent) -> str:
             desk.log.error("Amazon does not let this application in", error=fault.message)
             message = "Amazon does not let this application in. Tell whoever runs it."
             raise Refuse(503, "AMAZON_DENIED", message, action="contact_support") from None
+        desk.log.warning("a consent is refused", kind=fault.kind, error=fault.message)
         message = "Amazon does not accept this consent: it was used before, or given too long ago. Begin again."
         raise Refuse(400, "CONSENT_REFUSED", message, action="begin_again") from None
     return grant.refresh_token
