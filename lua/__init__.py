@@ -43,6 +43,7 @@ from lua.keys import (
 from lua.lanes import LanesDiffer, agree_on_lanes, check_lanes, lanes_in_force
 from lua.meters import forget_meters, publish_meter, read_meters
 from lua.nonces import claim_nonces
+from lua.paces import learn_pace, learned_pace
 from lua.progress import publish_progress
 from lua.records import accepted_tails, known_tails, tail_of
 from lua.sales import (
@@ -76,7 +77,7 @@ from lua.settling import (
     replay_dead,
     settle,
 )
-from lua.throttling import Bucket, give_back, is_known, mark_known, take_tokens
+from lua.throttling import Bucket, empty_bucket, give_back, is_known, mark_known, take_tokens
 from lua.upstreams import UpstreamCalls, count_upstream_call, read_upstream_calls
 
 __all__ = [
@@ -125,6 +126,7 @@ __all__ = [
     "count_upstream_call",
     "dead_commands_key",
     "decide",
+    "empty_bucket",
     "every_lane",
     "forget_consumers",
     "forget_meters",
@@ -136,6 +138,8 @@ __all__ = [
     "lane_of",
     "lane_of_order",
     "lanes_in_force",
+    "learn_pace",
+    "learned_pace",
     "lease_cached",
     "list_cached",
     "mark_known",

@@ -24,6 +24,7 @@
     fluxgate:{cache:F}:<name> hash    a cached answer of the family F, and the lease of who fills it
     fluxgate:{cache:F}:names  zset    names of the family's answers by when they lapse, for invalidation by pattern
     fluxgate:{throttle}:<digest>  hash    token bucket of an account or an address that tries to log in
+    fluxgate:pace:<digest>    string  turns in a second that an upstream has said to allow somebody
     fluxgate:{nonces}:<digest>  string  the digest of the message that a nonce of a webhook came with
     fluxgate:handled          hash    worker/kind/status -> commands and their microseconds
     fluxgate:upstream_calls   hash    upstream/call/outcome -> requests and their microseconds
@@ -99,6 +100,11 @@ def cached_key(family: str) -> str:
 def throttle_key(what: str) -> str:
     """The token bucket of whoever tries to log in; in one slot all, because one step takes from several."""
     return f"fluxgate:{{throttle}}:{blake2b(what.encode(), digest_size=16).hexdigest()}"
+
+
+def pace_key(what: str) -> str:
+    """How fast an upstream has said to let somebody go."""
+    return f"fluxgate:pace:{blake2b(what.encode(), digest_size=16).hexdigest()}"
 
 
 def nonce_key(nonce: bytes) -> str:

@@ -23,6 +23,11 @@ async def take_tokens(client: Client, buckets: Sequence[Bucket]) -> float:
     return await _throttle(client, 1, buckets) / 1e6
 
 
+async def empty_bucket(client: Client, bucket: Bucket) -> None:
+    """Leave no token in a bucket: who really counts says that there is none."""
+    await _throttle(client, 0, [bucket])
+
+
 async def give_back(client: Client, buckets: Sequence[Bucket]) -> None:
     """Put a token back into every bucket."""
     await _throttle(client, -1, buckets)
@@ -39,7 +44,7 @@ async def is_known(client: Client, whom: str) -> bool:
 
 
 async def _throttle(client: Client, tokens: int, buckets: Sequence[Bucket]) -> int:
-    args: list[int] = [tokens]
+    args: list[float] = [tokens]
     for bucket in buckets:
-        args += (max(1, round(1000 / bucket.token_s)), bucket.burst * NANO)
+        args += (1000 / bucket.token_s, bucket.burst * NANO)
     return int(await call(client, "throttle", [throttle_key(bucket.whom) for bucket in buckets], args))

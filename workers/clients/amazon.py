@@ -100,10 +100,11 @@ class Page(NamedTuple, Generic[Row]):
 
 
 class Pace(NamedTuple):
-    """How fast Amazon lets an operation go: so many at once, and then so many in a second."""
+    """How fast Amazon lets an operation go: so many at once, and then so many in a second. `operation` is its name."""
 
     rate_per_s: float
     burst: int
+    operation: str = ""
 
 
 Kind = Literal["waiting", "throttled", "away", "unreadable", "stale", "revoked", "denied", "refused"]

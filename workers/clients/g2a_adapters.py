@@ -1,13 +1,10 @@
 """Opens the client of G2A that the settings ask for."""
 
-from redis.exceptions import RedisError
-
-import lua
 from contract.settings import Settings, SettingsError
-from contract.telemetry import get_logger
 from contract.transport import open_redis
 from workers.clients import g2a_contract, g2a_export
 from workers.clients.breaker import Breaker
+from workers.clients.counting import Counting
 from workers.clients.g2a import G2A
 from workers.clients.g2a_contract import ContractG2A
 from workers.clients.g2a_export import ExportG2A
@@ -37,7 +34,7 @@ def open_g2a(settings: Settings) -> G2A:
         settings.g2a_at,
         timeout_s=settings.g2a_timeout_s,
         sign=g2a_contract.signing(api_hash, api_key) if is_contract else g2a_export.signing(api_hash, api_key, email),
-        count=_Counting(redis),
+        count=Counting(redis, NAME),
         breaker=Breaker(),
     )
     rate = Rate(redis, NAME, settings.g2a_rate_per_minute)
@@ -45,17 +42,3 @@ def open_g2a(settings: Settings) -> G2A:
     if is_contract:
         return ContractG2A(Line(upstream, rate, {}, secrets, redis.aclose))
     return ExportG2A(Line(upstream, rate, g2a_export.MEANINGS, secrets, redis.aclose))
-
-
-class _Counting:
-    """Counts requests in Redis. A count that is lost says so in the log, and nothing else happens."""
-
-    def __init__(self, redis: lua.Client) -> None:
-        self._redis = redis
-        self._log = get_logger()
-
-    async def __call__(self, call: str, outcome: str, seconds: float) -> None:
-        try:
-            await lua.count_upstream_call(self._redis, NAME, call, outcome, seconds)
-        except (RedisError, OSError) as error:
-            self._log.warning("a request is not counted", error=f"{type(error).__name__}: {error}")

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar, cast
+from urllib.parse import urlencode
 
 import httpx2
 import msgspec
@@ -22,7 +23,8 @@ from contract.telemetry import get_logger
 from workers.clients.breaker import Breaker
 
 BODY_MAX = 8 * 2**20
-"""Bytes of one answer: a page of 100 products with the longest descriptions seen has a third of it."""
+"""Bytes of one answer, unless its upstream has a limit of its own: a page of 100 products with the longest
+descriptions seen has a third of it."""
 CONNECTIONS_MAX = 16
 """Connections of one process: as many as a worker has commands at work."""
 AFTER_MAX_S = 3_600.0
@@ -39,23 +41,33 @@ _decoder = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class Request(NamedTuple):
-    """What to ask. `call` is the word of ours that it is counted under; `path` begins with a slash."""
+    """What to ask. `call` is the word of ours that it is counted under; `path` begins with a slash, or is empty. A
+    `body` is sent as JSON, a `form` as a form; `headers` are of this request alone."""
 
     call: str
     method: str
     path: str
     params: Mapping[str, str] = {}
     body: Any = None
+    form: Mapping[str, str] | None = None
+    headers: Mapping[str, str] = {}
+
+    def __repr__(self) -> str:
+        """Without headers and bodies, which may be secret."""
+        return f"Request(call={self.call!r}, method={self.method!r}, path={self.path!r})"
 
 
 class Answer(NamedTuple):
     """What was said: the status, the JSON of the body with its fractions as Decimal, and the seconds of Retry-After,
-    0 where there are none. `is_json` tells whether the body was JSON; where it was not, `data` is None."""
+    0 where there are none. `is_json` tells whether the body was JSON; where it was not, `data` is None. `is_empty`
+    tells that there was no body at all. The names of `headers` have no case."""
 
     status: int
     data: Any
     is_json: bool
     after_s: float
+    is_empty: bool = False
+    headers: Mapping[str, str] = {}
 
     @property
     def is_good(self) -> bool:
@@ -72,7 +84,7 @@ _WORDS: dict[Why, str] = {
     "refused": "cannot be reached",
     "broken": "has broken off",
     "timeout": "did not answer in time",
-    "too large": f"has answered with more than {BODY_MAX} bytes",
+    "too large": "has answered with more than it may",
     "paused": "has failed so often that it is left alone for a while",
 }
 
@@ -96,16 +108,25 @@ class Count(Protocol):
 
 
 class Upstream:
-    """One party that is spoken to over HTTP. `sign` gives the headers that every request needs, made anew for each."""
+    """One party that is spoken to over HTTP. `sign` gives the headers that every request needs, made anew for each;
+    `body_max` is the bytes that an answer may have."""
 
     def __init__(
-        self, url: str, *, timeout_s: float, sign: Callable[[], dict[str, str]], count: Count, breaker: Breaker
+        self,
+        url: str,
+        *,
+        timeout_s: float,
+        sign: Callable[[], dict[str, str]],
+        count: Count,
+        breaker: Breaker,
+        body_max: int = BODY_MAX,
     ) -> None:
         self._url = url
         self._timeout_s = timeout_s
         self._sign = sign
         self._count = count
         self._breaker = breaker
+        self._body_max = body_max
         self._log = get_logger()
         self._client = httpx2.AsyncClient(
             timeout=timeout_s,
@@ -149,10 +170,10 @@ class Upstream:
         try:
             # The client's own timeouts are of each step; a body that drips would take for ever.
             async with asyncio.timeout(within_s), self._opened(request, trace) as response:
-                body = b""
+                body = bytearray()
                 async for chunk in response.aiter_raw():
                     body += chunk
-                    if len(body) > BODY_MAX:
+                    if len(body) > self._body_max:
                         raise Unanswered("too large", was_sent=True)
         except (TimeoutError, httpx2.TimeoutException):
             raise Unanswered("timeout", was_sent=sent) from None
@@ -160,17 +181,21 @@ class Upstream:
             raise Unanswered("broken" if sent else "refused", was_sent=sent) from None
         after_s = _after_s(response.headers.get("retry-after", ""))
         try:
-            return Answer(response.status_code, read_json(body), True, after_s)
+            data, is_json = read_json(body), True
         except ValueError:
-            return Answer(response.status_code, None, False, after_s)
+            data, is_json = None, False
+        return Answer(response.status_code, data, is_json, after_s, not body, response.headers)
 
     def _opened(self, request: Request, trace: Any) -> Any:
         # A body that is not compressed has the size that it says.
-        headers = {"accept": "application/json", "accept-encoding": "identity", **self._sign()}
+        headers = {"accept": "application/json", "accept-encoding": "identity", **self._sign(), **request.headers}
         body = None
         if request.body is not None:
             headers["content-type"] = "application/json"
             body = _encoder.encode(request.body)
+        elif request.form is not None:
+            headers["content-type"] = "application/x-www-form-urlencoded"
+            body = urlencode(request.form).encode()
         return self._client.stream(
             request.method,
             self._url + request.path,
@@ -227,7 +252,7 @@ async def repeated(
     raise AssertionError("Attempts end with a result or a fault.")
 
 
-def read_json(body: bytes) -> Any:
+def read_json(body: bytes | bytearray) -> Any:
     """The document of a body, fractions as Decimal. Raises ValueError.
 
     The character NUL is left out of texts: no column of Postgres takes it.
