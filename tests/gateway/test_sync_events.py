@@ -187,7 +187,7 @@ async def test_news_of_the_same_id_that_are_somebody_elses_are_not_told(scene: S
         await stream.hear()
         await stream.hear()
         stranger, _ = somebody(scene.settings)
-        await scene.told.publish(stranger, scene.sync_id, 50)
+        await scene.told.publish(stranger, scene.sync_id, 500, "failed")
         await scene.publish(100, "completed")
         assert steps(await stream.hear_all()) == [100]
 
