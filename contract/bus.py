@@ -66,7 +66,8 @@ _replies = msgspec.json.Decoder(BusReply)
 
 def idle_services(settings: Settings) -> tuple[str, ...]:
     """Workers that have nobody to speak to under these settings; who runs all of them does without."""
-    return () if settings.g2a_at else ("g2a",)
+    parties = {"g2a": settings.g2a_at, "amazon": settings.amazon_at}
+    return tuple(name for name, at in parties.items() if not at)
 
 
 def encode(document: Any) -> bytes:

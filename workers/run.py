@@ -26,6 +26,7 @@ SERVICES = {
     "migration": "workers.migration:MIGRATION",
     "orders": "workers.store_orders:STORE",
     "g2a": "workers.g2a:G2A",
+    "amazon": "workers.amazon:AMAZON",
     "webhooks": "workers.webhooks:WEBHOOKS",
 }
 """Every worker by its name on the command line, and where its Service stands. A process imports those that it runs:

@@ -31,7 +31,7 @@ def test_every_help_shows_an_example(command: list[str]) -> None:
 def test_an_unknown_worker_is_refused_with_the_known_ones() -> None:
     shown = CliRunner().invoke(app, ["worker", "nobody"])
     assert shown.exit_code == 2
-    assert "there is auth, g2a, migration" in shown.output
+    assert "there is amazon, auth, g2a" in shown.output
 
 
 @pytest.mark.parametrize("arguments", [[], ["1-1", "--all"]])
@@ -105,7 +105,8 @@ def test_every_worker_is_the_service_of_its_name(name: str) -> None:
     assert load_service(name).name == name
 
 
-def test_without_g2a_its_worker_is_idle_and_the_others_are_not() -> None:
+def test_workers_that_have_nobody_to_speak_to_are_idle_and_the_others_are_not() -> None:
     assert idle_services(Settings()) == ()
-    assert idle_services(Settings(env="production")) == ("g2a",)
-    assert idle_services(Settings(env="production", g2a_url="https://g2a.example")) == ()
+    assert idle_services(Settings(env="production")) == ("g2a", "amazon")
+    assert idle_services(Settings(env="production", g2a_url="https://g2a.example")) == ("amazon",)
+    assert idle_services(Settings(env="production", amazon_url="https://amazon.example")) == ("g2a",)
