@@ -99,6 +99,7 @@ CREATE TABLE amazon_claims (
 
 CREATE INDEX amazon_claims_by_time ON amazon_claims (user_id, coalesce(created_at, '-infinity') DESC, claim_id DESC);
 CREATE INDEX amazon_claims_alike ON amazon_claims (user_id, fingerprint);
+CREATE INDEX amazon_claims_by_order ON amazon_claims (user_id, order_id) WHERE order_id IS NOT NULL;
 
 -- Inventory at Amazon. A number that Amazon did not tell is null.
 
@@ -123,6 +124,8 @@ CREATE TABLE amazon_inventory (
     seen_pass          bigint       NOT NULL,
     UNIQUE (user_id, sku)
 );
+
+CREATE INDEX amazon_inventory_by_asin ON amazon_inventory (user_id, asin) WHERE asin IS NOT NULL;
 
 -- Orders at Amazon.
 
