@@ -252,6 +252,14 @@ def sandbox_g2a() -> None:
     serve(_given_settings())
 
 
+@sandbox.command("amazon", epilog=example("FLUXGATE_AMAZON_SANDBOX_PORT=5011 fluxgate sandbox amazon"))
+def sandbox_amazon() -> None:
+    """Play Amazon, on loopback, until ctrl-C: claims, inventory, orders, true rates, and every fault on request."""
+    from fluxgate.sandbox.amazon.process import serve
+
+    serve(_given_settings())
+
+
 @sandbox.callback()
 def sandbox_help() -> None:
     """Run what plays another party's part."""
