@@ -67,6 +67,10 @@ class ClaimFilter(msgspec.Struct, frozen=True, rename="camel"):
     after: Instant | None = None
     before: Instant | None = None
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for times that UTC has not."""
+        _check_instants(self.after, self.before)
+
 
 class InventoryFilter(msgspec.Struct, frozen=True, rename="camel"):
     """Which SKUs."""
@@ -87,3 +91,16 @@ class OrderFilter(msgspec.Struct, frozen=True, rename="camel"):
     channel: Text | None = None
     after: Instant | None = None
     before: Instant | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for times that UTC has not."""
+        _check_instants(self.after, self.before)
+
+
+def _check_instants(*instants: datetime.datetime | None) -> None:
+    try:
+        for instant in instants:
+            if instant is not None:
+                instant.astimezone(datetime.UTC)
+    except OverflowError:
+        raise ValueError("after and before lie in the years 1 to 9999 of UTC") from None

@@ -255,3 +255,20 @@ def test_whatever_is_sent_for_a_cursor_is_a_row_or_refused(text: str) -> None:
     if place is not None:
         assert (place.of, "\0" in place.key) == ("claims", False)
         assert place.at is None or place.at.tzinfo is not None
+
+
+@pytest.mark.parametrize("instant", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
+async def test_the_ends_of_time_are_times_like_others(ann: Seller, instant: str) -> None:
+    await add_claims(ann, [{"claim_id": "c1", "created_at": NOON}])
+    is_early = instant.startswith("0001")
+    assert await keys(ann, "claims", after=instant) == (["c1"] if is_early else [])
+    assert await keys(ann, "claims", before=instant) == ([] if is_early else ["c1"])
+    cursor = cursor_of(Place("claims", "c2", datetime.datetime.fromisoformat(instant)))
+    assert [row["claimId"] for row in (await read(ann, "claims", cursor=cursor))["claims"]] == (
+        [] if is_early else ["c1"]
+    )
+
+
+@pytest.mark.parametrize("instant", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-11-27T12:00:00"])
+async def test_what_is_no_instant_is_refused(ann: Seller, instant: str) -> None:
+    assert problem(await ann.ask("list_claims", {"after": instant}), 400) == "BAD_REQUEST"
