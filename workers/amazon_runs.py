@@ -11,23 +11,22 @@ Fails     by going on where it was: where a sync stands is committed with what i
 """
 
 import time
-from datetime import timedelta
 from uuid import UUID
 
 import msgspec
 
-from contract.bus import BusCommand, encode
+from contract.bus import BusCommand
 from workers.amazon_account_rows import find_account
 from workers.amazon_cursor import Stuck, cursor_of
 from workers.amazon_documents import QUERIES, told_of
 from workers.amazon_parts import fetch, first_cursor
+from workers.amazon_resume import RUN_MAX, TOO_LONG
 from workers.amazon_setbacks import meet
 from workers.amazon_steps import Run, do_step, end_part, fail, finish, give_up_part, keep, sweep_on
 from workers.clients.amazon import AmazonFault
 from workers.faults import is_bad_data
 from workers.service import Desk, Ending, More, replied
 
-RUN = "run_sync"
 STEP_S = 2.0
 """How long one delivery of the command works: below the lease, after which others would take it over."""
 AT_ONCE_MAX = 8
@@ -35,9 +34,6 @@ AT_ONCE_MAX = 8
 asks for one is answered all the same."""
 CROWDED_S = 1.0
 """The pause of a sync that finds them all at work; each of them lets it in after STEP_S."""
-RUN_MAX = timedelta(hours=48)
-"""The longest that a sync lasts: in the time Amazon allows 2,900 pages of orders, 290,000 of them."""
-TOO_LONG = "The sync has taken too long, and was ended. The next one goes on with what it has not read."
 _EXCHANGED = "The Amazon account was disconnected while it was being synced."
 
 
@@ -48,18 +44,6 @@ class Which(msgspec.Struct):
 
 
 _which = msgspec.json.Decoder(Which)
-
-
-def command_of(own: UUID, user_id: str, *, cause: BusCommand | None = None) -> BusCommand:
-    """The command that does a sync. It has the id of its row: however often it is told, it waits once."""
-    return BusCommand(
-        id=str(own),
-        kind=RUN,
-        body=msgspec.Raw(encode({"id": str(own)})),
-        user_id=user_id,
-        request_id=cause.request_id if cause else "",
-        trace=cause.trace if cause else "",
-    )
 
 
 async def run_sync(desk: Desk, command: BusCommand) -> Ending:

@@ -21,13 +21,13 @@ from workers import amazon_runs
 from workers.amazon_account_rows import find_account
 from workers.amazon_documents import QUERIES, cancel, document, last_sync, publish, seconds_of
 from workers.amazon_progress import CONNECTING, spoken
-from workers.amazon_runs import RUN
+from workers.amazon_resume import RUN, command_of
 from workers.once import once, tell
 from workers.service import Desk, Ending, Handler, Refuse, Replied, replied
 
-MARGIN_S = 150.0
+MARGIN_S = 122.0
 """How long before its start a sync ends to read. Amazon refuses whatever lies less than two minutes back by its own
-clock; the half minute is for how far ours may be ahead of it."""
+clock; two seconds are for how far ours may be ahead of it."""
 NAMES_MAX = 5
 """Names that a sync is given in turn: they have milliseconds, and in one of these another may have ended."""
 USUAL = "30-60 seconds"
@@ -101,7 +101,7 @@ async def _begin(connection: Connection, command: BusCommand) -> tuple[Mapping[s
         name = f"sync_{command.user_id}_{time.time_ns() // 1_000_000 + later}"
         row = await connection.fetchrow(QUERIES["begin_sync"], own, name, command.user_id, CONNECTING, MARGIN_S)
         if row is not None:
-            await tell(connection, "amazon", amazon_runs.command_of(own, command.user_id, cause=command))
+            await tell(connection, "amazon", command_of(own, command.user_id, cause=command))
             return row, True
         running = await connection.fetchrow(QUERIES["find_running"], command.user_id)
         if running is not None:

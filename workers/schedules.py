@@ -15,6 +15,7 @@ from contract.bus import FIELD, SERVICES, BusCommand, decode_command, encode, ne
 from contract.g2a import SyncBody
 from contract.transport import Stream
 from sql import load_queries
+from workers.amazon_resume import resume_syncs
 from workers.migration import DAY_S, GUEST_DAYS
 from workers.once import tell
 from workers.outbox import publish_waiting, tell_unknown
@@ -29,6 +30,8 @@ for a day at most; one that an operator may still hand in again is known for as 
 EVENT_DAYS = 90
 """How long it is known of a webhook that it was here. A sender tries for days; what it says of orders is argued about
 for longer."""
+SYNC_DAYS = 180
+"""How long it is known of a sync with Amazon what came of it: one that is daily has half a year of history."""
 CHANGED_WITHIN_S = 600.0
 ALL_WITHIN_S = 4 * 3_600.0
 """A sync that is scheduled is not begun later than that: a worker that was away for a day does not do all of them then,
@@ -61,11 +64,15 @@ async def forget_events(context: Context) -> None:
 async def forget_logins(context: Context) -> None:
     """Delete logins that have ended, with their tokens."""
     query = load_queries("auth")["forget_old_logins"]
+    await _in_pages(context, lambda: _deleted(context, query))
 
-    async def page() -> int:
-        return int((await context.pool.execute(query, PAGE_ROWS)).rpartition(" ")[2])
 
-    await _in_pages(context, page)
+async def forget_amazon(context: Context) -> None:
+    """Delete syncs with Amazon that ended long ago, and the ways to Amazon from which nobody has come back."""
+    forget_syncs, age = load_queries("amazon_sync")["forget_syncs"], SYNC_DAYS * DAY_S
+    await _in_pages(context, lambda: context.pool.fetchval(forget_syncs, age, PAGE_ROWS))
+    forget_consents = load_queries("amazon_accounts")["forget_consents"]
+    await _in_pages(context, lambda: _deleted(context, forget_consents))
 
 
 async def forget_guests(context: Context) -> None:
@@ -90,10 +97,12 @@ SCHEDULES = (
     Schedule("tell_unknown", tell_unknown, every_s=60),
     Schedule("forget_guests", forget_guests, cron="11 * * * *"),
     Schedule("forget_logins", forget_logins, cron="23 * * * *"),
+    Schedule("resume_syncs", resume_syncs, every_s=60),
     Schedule("forget_events", forget_events, cron="41 3 * * *"),
     Schedule("sync_changed", sync_changed, cron="*/15 * * * *"),
     # At night, when few buy, and between two of those above.
     Schedule("sync_all", sync_all, cron="52 2 * * *"),
+    Schedule("forget_amazon", forget_amazon, cron="47 3 * * *"),
     # At night, when few commands are in the streams that it reads.
     Schedule("forget_handled", forget_handled, cron="37 3 * * *"),
 )
@@ -112,6 +121,11 @@ async def _tell_to_sync(context: Context, wanted: SyncBody, within_s: float) -> 
     command = BusCommand(id=new_command_id(), kind="sync", body=body, role="ADMIN", deadline_ms=deadline_ms)
     async with context.pool.acquire() as connection:
         await tell(connection, "g2a", command)
+
+
+async def _deleted(context: Context, query: str) -> int:
+    """Delete a page; gives how many rows it were."""
+    return int((await context.pool.execute(query, PAGE_ROWS)).rpartition(" ")[2])
 
 
 async def _in_pages(context: Context, delete: Callable[[], Awaitable[int]]) -> None:
