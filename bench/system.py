@@ -100,13 +100,14 @@ def flux_gates(
 
 
 def _settings(data_dir: Path, changes: Mapping[str, Any]) -> Settings:
-    port, waiting_room_port, redis_port, postgres_port, g2a_sandbox_port = free_ports(5)
+    port, waiting_room_port, redis_port, postgres_port, g2a_sandbox_port, amazon_sandbox_port = free_ports(6)
     own: dict[str, Any] = {
         "port": port,
         "waiting_room_port": waiting_room_port,
         "redis_port": redis_port,
         "postgres_port": postgres_port,
         "g2a_sandbox_port": g2a_sandbox_port,
+        "amazon_sandbox_port": amazon_sandbox_port,
         "data_dir": data_dir,
         "log_level": "warning",
         "rate_per_s": NO_LIMIT_PER_S,

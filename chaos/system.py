@@ -35,6 +35,7 @@ def own_settings(data_dir: Path) -> Settings:
         redis_port=free_port(),
         postgres_port=free_port(),
         g2a_sandbox_port=free_port(),
+        amazon_sandbox_port=free_port(),
     )
 
 
@@ -160,4 +161,4 @@ def on_other_ports(settings: Settings) -> Settings:
     return msgspec.structs.replace(settings, **{name: getattr(fresh, name) for name in PORTS})
 
 
-PORTS = ("port", "waiting_room_port", "redis_port", "postgres_port", "g2a_sandbox_port")
+PORTS = ("port", "waiting_room_port", "redis_port", "postgres_port", "g2a_sandbox_port", "amazon_sandbox_port")

@@ -33,6 +33,9 @@ def wanted_ports(settings: Settings) -> list[Port]:
         wanted.append(Port("127.0.0.1", settings.postgres_port, "the embedded Postgres", "FLUXGATE_POSTGRES_PORT"))
     if settings.is_g2a_sandboxed:
         wanted.append(Port("127.0.0.1", settings.g2a_sandbox_port, "the sandbox of G2A", "FLUXGATE_G2A_SANDBOX_PORT"))
+    if settings.is_amazon_sandboxed:
+        number = settings.amazon_sandbox_port
+        wanted.append(Port("127.0.0.1", number, "the sandbox of Amazon", "FLUXGATE_AMAZON_SANDBOX_PORT"))
     return wanted
 
 

@@ -130,9 +130,18 @@ def _waiting_room(settings: Settings) -> Child:
 
 def _sandboxes(settings: Settings) -> list[Child]:
     """What plays the parties that nobody has named."""
-    if not settings.is_g2a_sandboxed:
-        return []
-    return [_child(settings, "sandbox", "g2a", ready=answers_http("127.0.0.1", settings.g2a_sandbox_port, "/livez"))]
+    return [
+        _child(settings, "sandbox", party.lower(), ready=answers_http("127.0.0.1", port, "/livez"))
+        for party, port in _sandboxed(settings)
+    ]
+
+
+def _sandboxed(settings: Settings) -> list[tuple[str, int]]:
+    parties = (
+        ("G2A", settings.g2a_sandbox_port, settings.is_g2a_sandboxed),
+        ("Amazon", settings.amazon_sandbox_port, settings.is_amazon_sandboxed),
+    )
+    return [(party, port) for party, port, is_played in parties if is_played]
 
 
 def _child(
@@ -150,7 +159,7 @@ def _child(
 
 def _places(given: Settings, settings: Settings) -> list[tuple[str, str]]:
     """What is where, without passwords."""
-    sandboxes = [("G2A sandbox", f"http://127.0.0.1:{settings.g2a_sandbox_port}")] if settings.is_g2a_sandboxed else []
+    sandboxes = [(f"{party} sandbox", f"http://127.0.0.1:{port}") for party, port in _sandboxed(settings)]
     return [
         ("gateway", f"http://{settings.host}:{settings.port}"),
         ("waiting room", f"http://{settings.host}:{settings.waiting_room_port}"),

@@ -18,6 +18,7 @@ PORTS = {
     "redis_port": "FLUXGATE_REDIS_PORT",
     "postgres_port": "FLUXGATE_POSTGRES_PORT",
     "g2a_sandbox_port": "FLUXGATE_G2A_SANDBOX_PORT",
+    "amazon_sandbox_port": "FLUXGATE_AMAZON_SANDBOX_PORT",
 }
 
 

@@ -36,6 +36,7 @@ CHILDREN = [
     "fluxgate gateway",
     "waiting-room",
     "sandbox g2a",
+    "sandbox amazon",
 ]
 # What the project promises: after the death of any process the system sells again by itself within this.
 BACK_WITHIN_S = 10.0
