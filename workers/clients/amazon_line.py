@@ -22,6 +22,8 @@ PATIENCE_S = 1.5
 PAUSE_S = 0.3
 """A second attempt begins within so many seconds, after half to all of this pause: a step of a worker has two seconds.
 What takes longer is repeated by whoever has asked."""
+AGAIN_S = 2.0
+"""When to ask again with another access token, after one that Amazon did not know: not in the same call."""
 CALL_S = 20.0
 """How long a call may take in all: shorter than a command may run (30 s), so that there is time to write it down."""
 SAID_MAX = 200
@@ -101,15 +103,22 @@ class Line:
             raise AmazonFault("throttled", f"Amazon is asked too often for {request.call}.", answer.after_s or turn_s)
         await self.paces.learn(account.seller_id, request.call, answer.headers.get(RATE_HEADER, ""))
         fault = _fault(answer, self._said(answer, account, token), is_next=is_next)
+        if fault is not None and fault.kind == "revoked":
+            fault = await self._unless_revoked(account, token)
         if fault is not None:
-            if fault.kind == "revoked":
-                self.tokens.forget(account, token)
             raise fault
         try:
             return read(answer.data)
         except ValueError as error:
             message = f"Amazon has answered {request.call} with something else than was asked for: {error}."
             raise AmazonFault("unreadable", message) from None
+
+    async def _unless_revoked(self, account: Account, token: str) -> AmazonFault:
+        """What it means that Amazon does not know an access token. Login with Amazon alone knows whether the consent
+        is at an end, which only the seller can mend. Raises AmazonFault, revoked, where it is."""
+        self.tokens.forget(account, token)
+        await self.tokens.of(account)
+        return AmazonFault("away", "Amazon did not know the access token. There is another one now.", AGAIN_S)
 
     async def _send(self, account: Account, request: Request, token: str) -> Answer:
         await self.paces.take(account.seller_id, request.call)
@@ -127,7 +136,7 @@ class Line:
         code, texts = first.get("code"), [first.get("message"), first.get("details")]
         text = " ".join(" ".join(text.split()) for text in texts if isinstance(text, str) and text)
         for secret in (token, account.refresh_token, *self._secrets):
-            text = text.replace(secret, "***")
+            text = text.replace(secret, "***") if secret else text
         return _Said(
             code if isinstance(code, str) and _WORD.fullmatch(code) else "",
             _SECRET.sub("***", text)[:SAID_MAX],
@@ -151,9 +160,7 @@ def _is_expired(answer: Answer) -> bool:
 def _fault(answer: Answer, said: _Said, *, is_next: bool) -> AmazonFault | None:
     """What an answer that is none means; None where it is one."""
     status = answer.status
-    text = f"Amazon has answered {status}" + (f" ({said.code})" if said.code else "")
-    text += f": {said.text}" if said.text else ", and nothing" if answer.is_empty else "." if answer.is_json else ""
-    text += "" if answer.is_json or answer.is_empty else ", and no JSON"
+    text = _message(answer, said)
     if status >= 500 or status in PASSING:
         return AmazonFault("away", text, answer.after_s)
     if status < 400:
@@ -161,11 +168,20 @@ def _fault(answer: Answer, said: _Said, *, is_next: bool) -> AmazonFault | None:
         return None if is_good else AmazonFault("unreadable", text, answer.after_s)
     if status in (401, 403):
         if _is_expired(answer):
-            return AmazonFault("away", "Amazon takes a new access token for one that is too old.")
+            return AmazonFault("away", "Amazon takes a new access token for one that is too old.", AGAIN_S)
         return AmazonFault("revoked" if REVOKED in said.text.lower() else "denied", text)
     if status == 400 and is_next and said.code.lower() == "invalidinput":
         return AmazonFault("stale", text)
     return AmazonFault("refused", text)
+
+
+def _message(answer: Answer, said: _Said) -> str:
+    what = f"Amazon has answered {answer.status}" + (f" ({said.code})" if said.code else "")
+    if answer.is_empty:
+        return f"{what}, and nothing."
+    if not answer.is_json:
+        return f"{what}, and no JSON."
+    return f"{what}: {said.text}" if said.text else f"{what}."
 
 
 def _first_error(data: Any) -> dict[str, Any]:

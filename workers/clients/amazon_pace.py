@@ -36,8 +36,8 @@ costs a whole one."""
 LEARNED_S = 3600
 """How long a rate that Amazon has told is believed: it comes with most answers, and Amazon changes it as it likes."""
 RATE_MIN = 0.001
-RATE_MAX = 1000.0
-"""Turns in a second that are believed: one in a quarter of an hour to more than any seller has. All else is a slip."""
+RATE_MAX = 10_000.0
+"""Turns in a second that are believed: from one in a quarter of an hour to more than we could ask."""
 
 
 class Paces:
