@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl, unquote
 
 from jsonschema import Draft4Validator, FormatChecker
@@ -93,21 +93,29 @@ def amazon_models() -> Models:
 
 def operations(document: Document) -> Iterator[Operation]:
     """All operations of a document."""
-    strict = closed(document)
+    strict = closed(document, document["definitions"])
     for path, item in document["paths"].items():
         for method in item.keys() & {"get", "post", "put", "patch", "delete"}:
             described = strict["paths"][path][method] | {"method": method}
             yield Operation(described["operationId"], path, described, strict)
 
 
-def closed(schema: Any) -> Any:
-    """The same document, in which an object has no fields but those that are named; parts of a whole stay open."""
+def closed(schema: Any, definitions: Document) -> Any:
+    """The same schema, in which an object has no fields but those that are named, also where it is made of parts."""
     if isinstance(schema, list):
-        return [closed(one) for one in schema]
+        return [closed(one, definitions) for one in cast(list[Any], schema)]
     if not isinstance(schema, dict):
         return schema
-    inner = {name: part if name == "allOf" else closed(part) for name, part in schema.items()}
-    if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
+    own = cast(Document, schema)
+    if "allOf" in own:
+        parts = [definitions[part["$ref"].rpartition("/")[2]] if "$ref" in part else part for part in own["allOf"]]
+        own = {
+            "type": "object",
+            "properties": {name: value for part in parts for name, value in part["properties"].items()},
+            "required": sorted({name for part in parts for name in part.get("required", ())}),
+        }
+    inner = {name: closed(part, definitions) for name, part in own.items()}
+    if isinstance(own.get("properties"), dict) and own.get("type") == "object":
         inner.setdefault("additionalProperties", False)
     return inner
 

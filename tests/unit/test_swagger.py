@@ -40,6 +40,11 @@ PAGES: dict[str, Any] = {
             }
         }
     },
+    TRANSACTIONS: {
+        "payload": {
+            "transactions": [{"contexts": [{"contextType": "ProductContext", "asin": "B00", "quantityShipped": 1}]}]
+        }
+    },
     ITEMS: {
         "payload": {
             "AmazonOrderId": "902-3159896-1390916",
@@ -123,6 +128,8 @@ def test_a_page_as_it_is_described_has_no_fault(models: Models, path: str) -> No
             "not of type 'number'",
         ),
         (EVENTS, "payload.FinancialEvents.AdjustmentEvents", [], "Additional properties"),
+        (TRANSACTIONS, "payload.transactions.0.contexts.0.quantityShipped", "1", "not of type 'integer'"),
+        (TRANSACTIONS, "payload.transactions.0.contexts.0.colour", "red", "Additional properties"),
         (ITEMS, "payload.OrderItems.0.IsGift", True, "not of type 'string'"),
         (ITEMS, "payload.OrderItems.0.QuantityOrdered", "2", "not of type 'integer'"),
     ],
@@ -150,6 +157,7 @@ def test_a_value_that_is_described_otherwise_is_found(
         (INVENTORY, "payload.inventorySummaries"),
         (ITEMS, "payload.AmazonOrderId"),
         (ITEMS, "payload.OrderItems.0.ASIN"),
+        (TRANSACTIONS, "payload.transactions.0.contexts.0.contextType"),
     ],
 )
 def test_a_field_that_is_missing_is_found(models: Models, path: str, place: str) -> None:
@@ -163,7 +171,7 @@ def test_a_field_that_is_missing_is_found(models: Models, path: str, place: str)
 
 def test_an_error_is_held_against_what_its_status_has(models: Models) -> None:
     told = {"errors": [{"code": "QuotaExceeded", "message": "Later.", "details": ""}]}
-    for path in (*PAGES, ORDERS_2026, TRANSACTIONS):
+    for path in (*PAGES, ORDERS_2026):
         assert faults(models, path, told, 429) == []
         assert faults(models, path, {"errors": [{"message": "Later."}]}, 429)
         assert faults(models, path, told, 418) == [f"{models.find('GET', path).id} has no answer 418"]
