@@ -16,7 +16,8 @@ refusals       errors
 seller         everything that one seller has, and how it moves on
 events         claims and sales, computed from numbers
 orders         orders, computed from numbers
-stock          SKUs, computed from numbers
+stock          SKUs in Amazon's warehouses, computed from numbers
+products       what products are called
 timeline       rows in the order of a time that they have
 chance         what is by chance with a row, and always the same
 books          what a client that reads everything must have

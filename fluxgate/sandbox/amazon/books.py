@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any, Literal
 
+from fluxgate.sandbox.amazon import finances_v0
 from fluxgate.sandbox.amazon.chance import instant
 from fluxgate.sandbox.amazon.finances_2024 import status_of, transaction_id
 from fluxgate.sandbox.amazon.orders_2026 import STATUSES
@@ -36,11 +37,15 @@ def _some(numbers: Any, row: Callable[[int], dict[str, Any]], first: int, limit:
 
 def _claim(seller: Seller, number: int) -> dict[str, Any]:
     event = seller.events.claim(number)
+    # Of some kinds v0 tells neither order nor date.
+    in_v0 = finances_v0.document(event)
     return {
         "number": number,
         "list": f"{event.kind}EventList",
         "order_id": event.order_id,
         "posted_at": instant(event.at),
+        "order_id_v0": in_v0.get("AmazonOrderId"),
+        "posted_at_v0": in_v0.get("PostedDate"),
         "skus": [event.sku],
         "amount": f"{event.amount:f}",
         "parts": [[name, f"{amount:f}"] for name, amount in event.parts],

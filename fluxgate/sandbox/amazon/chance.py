@@ -18,4 +18,4 @@ def digest(seller: str, kind: str, number: int) -> bytes:
 
 def instant(at: int) -> str:
     """A moment in seconds of Unix time, as Amazon writes it."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")

@@ -8,12 +8,15 @@ from fluxgate.sandbox.amazon import books
 from fluxgate.sandbox.amazon.control import Advance, Asked, Control, Expiry
 from fluxgate.sandbox.amazon.state import State
 from fluxgate.sandbox.faults import Faults
-from fluxgate.sandbox.replies import bounded, converted, decoded, ok
+from fluxgate.sandbox.replies import Refused, bounded, converted, decoded, ok
 from fluxgate.sandbox.serving import Reply, Request
 
 # Of one answer.
 LIST_MAX = 20_000
-SIZES = ("events", "sales", "skus", "orders")
+# What the data are made of: to change one of them makes them anew.
+DATA = ("events", "sales", "skus", "orders", "is_ugly")
+# Orders whose items are told all at once.
+ITEMS_OF_MAX = 10_000
 
 
 async def live(state: State, request: Request) -> Reply:
@@ -33,7 +36,7 @@ async def change_control(state: State, request: Request) -> Reply:
     """
     given = decoded(request, dict[str, Any])
     control = converted(msgspec.to_builtins(state.control) | given, Control)
-    if any(getattr(control, name) != getattr(state.control, name) for name in SIZES):
+    if any(getattr(control, name) != getattr(state.control, name) for name in DATA):
         state.sellers.clear()
     if "faults" in given:
         state.faults = Faults(control.faults)
@@ -66,4 +69,7 @@ async def show_books(state: State, request: Request) -> Reply:
     asked = converted(given, Asked)
     first = bounded(request, "offset", 0, largest=1_000_000)
     limit = bounded(request, "limit", LIST_MAX, largest=LIST_MAX)
-    return ok(books.rows(state.seller(asked.seller), asked.part, asked.order, first, limit))
+    seller = state.seller(asked.seller)
+    if asked.part == "items" and not asked.order and seller.orders.by_purchase.count > ITEMS_OF_MAX:
+        raise Refused(400, "", f"Of more than {ITEMS_OF_MAX} orders, the items are told for one `order` at a time.")
+    return ok(books.rows(seller, asked.part, asked.order, first, limit))

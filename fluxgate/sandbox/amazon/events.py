@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from fluxgate.sandbox.amazon.chance import digest
 from fluxgate.sandbox.amazon.orders import Orders
-from fluxgate.sandbox.amazon.stock import asin, product_name, sku
 from fluxgate.sandbox.amazon.timeline import Timeline, spread
 
 # Every kind is among the first twenty claims.
@@ -37,7 +36,6 @@ class Event(NamedTuple):
     kind: str
     at: int
     order_id: str
-    product: int
     asin: str
     sku: str
     name: str
@@ -57,14 +55,13 @@ class Event(NamedTuple):
 class Events:
     """The claims and the sales of a seller."""
 
-    def __init__(self, orders: Orders, claims: int, sales: int, skus: int, window: tuple[int, int]) -> None:
-        self._seller = orders.seller
+    def __init__(self, orders: Orders, claims: int, sales: int, begins: int, ends: int) -> None:
         self._base = claims
-        self._skus = max(1, skus)
         self._orders = orders
-        times = spread(claims, *window)
+        self._products = orders.products
+        times = spread(claims, begins, ends)
         self.claims = Timeline(claims, lambda number: times(original(number)))
-        self.sales = Timeline(sales, spread(sales, *window))
+        self.sales = Timeline(sales, spread(sales, begins, ends))
 
     @property
     def changes(self) -> int:
@@ -81,10 +78,10 @@ class Events:
         return self._event("Shipment", number)._replace(at=self.sales.at(number))
 
     def _event(self, kind: str, number: int) -> Event:
-        by_chance = digest(self._seller, kind, number)
+        by_chance = digest(self._products.seller, kind, number)
         known = self._orders.by_purchase.count
         order = int.from_bytes(by_chance[:4], "big") % known if known else 0
-        product = int.from_bytes(by_chance[4:8], "big") % self._skus
+        product = int.from_bytes(by_chance[4:8], "big") % max(1, self._products.count)
         is_yen = number % YEN == 3
         cents = 50 + int.from_bytes(by_chance[8:10], "big") % 20_000
         amount = Decimal(cents) if is_yen else Decimal(cents) / 100
@@ -96,10 +93,9 @@ class Events:
             kind,
             0,
             self._orders.id_of(order),
-            product,
-            asin(self._seller, product),
-            sku(self._seller, product),
-            product_name(self._seller, product),
+            self._products.asin(product),
+            self._products.sku(product),
+            self._products.name(product),
             1 + by_chance[11] % 4,
             "JPY" if is_yen else ("USD", "USD", "USD", "EUR")[by_chance[12] % 4],
             _parts(kind, amount, reason in TAKEN),

@@ -13,8 +13,6 @@ from fluxgate.sandbox.serving import Reply, Request
 
 PAGE_SIZE = 50
 SKUS_MAX = 50
-# A name that is longer than any column, and has a letter that no text of Postgres can have.
-UGLY = "\x00" + "Very long name. " * 200
 
 
 async def list_summaries(state: State, seller: Seller, request: Request) -> Reply:
@@ -37,7 +35,7 @@ async def list_summaries(state: State, seller: Seller, request: Request) -> Repl
 
     page = state.pages.page(request, seller.id, "nextToken", PAGE_SIZE, fetch)
     rows = [
-        document(stock, query.get("details") == "true", state.control.is_ugly)
+        document(stock, query.get("details") == "true")
         for stock in map(seller.warehouse.stock, page.places)
         if (not skus or stock.sku in skus) and (since is None or stock.updated_at >= since)
     ]
@@ -46,7 +44,7 @@ async def list_summaries(state: State, seller: Seller, request: Request) -> Repl
     return ok(told | ({"pagination": pagination} if pagination else {}))
 
 
-def document(stock: Stock, has_details: bool, is_ugly: bool) -> dict[str, Any]:
+def document(stock: Stock, has_details: bool) -> dict[str, Any]:
     """One SKU."""
     summary: dict[str, Any] = {
         "asin": stock.asin,
@@ -54,7 +52,7 @@ def document(stock: Stock, has_details: bool, is_ugly: bool) -> dict[str, Any]:
         "sellerSku": stock.sku,
         "condition": stock.condition,
         "lastUpdatedTime": instant(stock.updated_at),
-        "productName": stock.name + (UGLY if is_ugly and stock.number % 10 == 0 else ""),
+        "productName": stock.name,
         "totalQuantity": stock.total,
         "stores": [],
     }

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from fluxgate.sandbox.amazon.chance import digest
-from fluxgate.sandbox.amazon.stock import asin, product_name, sku
+from fluxgate.sandbox.amazon.products import Products
 from fluxgate.sandbox.amazon.timeline import Timeline, spread
 
 # Numbers are spread over seven digits of the id by multiplication, and come back by the inverse.
@@ -75,10 +75,9 @@ class Order(NamedTuple):
 class Orders:
     """The orders of a seller."""
 
-    def __init__(self, seller: str, count: int, skus: int, begins: int, ends: int) -> None:
-        self.seller = seller
+    def __init__(self, products: Products, count: int, begins: int, ends: int) -> None:
+        self.products = products
         self._base = count
-        self._skus = max(1, skus)
         purchased = spread(count, begins, ends - 60)
         self.by_purchase = Timeline(count, purchased)
         # Never falls: it grows by one or by a half second with each second of the purchase.
@@ -110,13 +109,13 @@ class Orders:
 
     def id_of(self, number: int) -> str:
         """The id of an order: 3, 7 and 7 digits."""
-        by_chance = digest(self.seller, "order", number)
+        by_chance = digest(self.products.seller, "order", number)
         first, last = int.from_bytes(by_chance[:2], "big") % 900 + 100, int.from_bytes(by_chance[2:6], "big") % IDS
         return f"{first}-{number * FACTOR % IDS:07}-{last:07}"
 
     def order(self, number: int) -> Order:
         """One order as it is now."""
-        by_chance = digest(self.seller, "order", number)
+        by_chance = digest(self.products.seller, "order", number)
         status = self._status(number, by_chance)
         return Order(
             number,
@@ -141,7 +140,7 @@ class Orders:
         return status
 
     def _item(self, number: int, place: int, status: str, by_chance: bytes) -> Item:
-        product = (int.from_bytes(by_chance[10:14], "big") + place) % self._skus
+        product = (int.from_bytes(by_chance[10:14], "big") + place) % max(1, self.products.count)
         units = 1 + by_chance[14 + place % 4] % 3
         cents = 99 + int.from_bytes(by_chance[18:20], "big") % 9000 + place
         is_yen = CURRENCIES[by_chance[7] % len(CURRENCIES)] == "JPY"
@@ -152,9 +151,9 @@ class Orders:
         sent = ordered - 1 if status == "PartiallyShipped" and ordered > 1 else ordered
         return Item(
             f"{number * FACTOR % IDS:07}{place:03}{by_chance[20]:03}",
-            asin(self.seller, product),
-            sku(self.seller, product),
-            product_name(self.seller, product),
+            self.products.asin(product),
+            self.products.sku(product),
+            self.products.name(product),
             ordered,
             sent if is_sent else 0,
             price if is_priced else None,

@@ -106,6 +106,8 @@ def document(state: State, order: Order) -> dict[str, Any]:
     # Some sellers have ids of their own.
     if order.number % 7 == 0:
         told["SellerOrderId"] = f"{order.number}/é"
+    if is_strange:
+        told["DroneInfo"] = {"Altitude": None, "Rotors": [1, 2.5, "three"]}
     if order.total is not None:
         told["OrderTotal"] = money(order.currency, order.total)
     return told

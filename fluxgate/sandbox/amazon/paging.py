@@ -36,8 +36,8 @@ class Page(NamedTuple, Generic[Place]):
     token: str
 
 
-class Tokens:
-    """The tokens that were given out."""
+class Pages:
+    """The tokens that were given out, and what they lead to."""
 
     def __init__(self, control: Control) -> None:
         self._control = control

@@ -51,6 +51,8 @@ ROUTES: tuple[Route, ...] = (
     ("POST", "/sandbox/advance", control_api.advance),
     ("POST", "/sandbox/expire", control_api.expire),
 )
+# Of Login with Amazon.
+LOGINS = {"POST /auth/o2/token": "token", "GET /apps/authorize/consent": "consent"}
 ADDRESSES = Routes(ROUTES)
 # The first part of the paths that are Amazon's: there faults strike, and the journal is kept.
 APIS = ("finances", "fba", "orders", "auth", "apps")
@@ -114,7 +116,7 @@ async def _spoilt(state: State, request: Request, work: Work) -> tuple[Reply, Ca
         await asyncio.sleep(latency_ms / 1000)
     if fault is None:
         return await _right(state, request, work)
-    right, caller = Reply(0), Caller(operation=OPERATIONS.get(work.route, ""))
+    right, caller = Reply(0), Caller(operation=_name(work))
     if does_the_work(fault):
         right, caller = await _right(state, request, work)
     return spoiled(
@@ -125,7 +127,7 @@ async def _spoilt(state: State, request: Request, work: Work) -> tuple[Reply, Ca
 async def _right(state: State, request: Request, work: Work) -> tuple[Reply, Caller]:
     """The right answer, and who has asked for it."""
     operation = OPERATIONS.get(work.route)
-    caller = Caller(operation=operation or "")
+    caller = Caller(operation=_name(work))
     try:
         if not work.handler:
             raise Refused(405 if work.is_known else 404, "", "There is nothing at this address.")
@@ -144,6 +146,10 @@ async def _right(state: State, request: Request, work: Work) -> tuple[Reply, Cal
     if operation and caller.seller and reply.status in RATE_TOLD:
         reply = reply._replace(headers=(*reply.headers, *state.rates.header(operation)))
     return reply, caller
+
+
+def _name(work: Work) -> str:
+    return OPERATIONS.get(work.route) or LOGINS.get(work.route, "")
 
 
 def _insert(state: State, request: Request, caller: Caller) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from fluxgate.sandbox.amazon.control import CHANGES_MAX, DAY_S, Advance, Control
 from fluxgate.sandbox.amazon.events import Events
 from fluxgate.sandbox.amazon.orders import Orders
+from fluxgate.sandbox.amazon.products import Products
 from fluxgate.sandbox.amazon.stock import Warehouse
 from fluxgate.sandbox.replies import Refused
 
@@ -23,9 +24,10 @@ class Seller:
     def __init__(self, seller_id: str, control: Control, started: int) -> None:
         self.id = seller_id
         begins, ends = started - REACHES_S, started - SETTLED_S
-        self.orders = Orders(seller_id, control.orders, control.skus, begins, ends)
-        self.events = Events(self.orders, control.events, control.sales, control.skus, (begins, ends))
-        self.warehouse = Warehouse(seller_id, control.skus, begins, ends)
+        products = Products(seller_id, control.skus, control.is_ugly)
+        self.orders = Orders(products, control.orders, begins, ends)
+        self.events = Events(self.orders, control.events, control.sales, begins, ends)
+        self.warehouse = Warehouse(products, begins, ends)
 
     def advance(self, wanted: Advance) -> dict[str, Any]:
         """Let time do its work; what it did, in ids. Raises Refused where too much would differ from the computed."""
@@ -35,7 +37,7 @@ class Seller:
         at = int(time.time()) - wanted.age_s
         late = at - wanted.late_days * DAY_S
         there = self.warehouse.numbers
-        changed = list(range(self.orders.by_update.count - 1, -1, -1))[: wanted.orders_changed]
+        changed = range(self.orders.by_update.count - 1, -1, -1)[: wanted.orders_changed]
         for number in changed:
             self.orders.change(number, at)
         gone = there[: wanted.skus_gone]

@@ -4,7 +4,7 @@ import time
 
 from contract.settings import Settings
 from fluxgate.sandbox.amazon.control import SELLER, SELLERS_MAX, Control
-from fluxgate.sandbox.amazon.paging import Tokens as PageTokens
+from fluxgate.sandbox.amazon.paging import Pages
 from fluxgate.sandbox.amazon.rates import Rates
 from fluxgate.sandbox.amazon.seller import Seller
 from fluxgate.sandbox.amazon.tokens import Tokens
@@ -24,7 +24,7 @@ class State:
         self.journal = Journal()
         self.rates = Rates(self.control)
         self.tokens = Tokens(settings, self.control)
-        self.pages = PageTokens(self.control)
+        self.pages = Pages(self.control)
         self.sellers: dict[str, Seller] = {}
         # When a seller's operation was asked for last.
         self.asked_at: dict[tuple[str, str], float] = {}

@@ -3,28 +3,10 @@
 from typing import NamedTuple
 
 from fluxgate.sandbox.amazon.chance import digest
+from fluxgate.sandbox.amazon.products import Products
 from fluxgate.sandbox.amazon.timeline import spread
 
 CONDITIONS = ("NewItem", "NewItem", "NewItem", "UsedLikeNew", "CollectibleGood", "Refurbished", "")
-FORMS = (
-    "SKU-{:06}",
-    "{:07}",
-    "sku {:d} (blue/xl)",
-    "Größe-{:d}",
-    "商品-{:d}",
-    "=A1+{:d}",
-    "{:d}'; --",
-    'B&W <{:d}> "x"',
-    "{:d}%2F+%20",
-)
-NAMES = (
-    "Paper Lantern, set of {}",
-    "Steel bottle {} ml",
-    "Lampe für Garten & Balkon №{}",
-    "<b>Kettle</b> {} W \U0001fad6",
-    "“Quoted” cup {}\ttab",
-    "ワイヤレスイヤホン {}",
-)
 
 
 class Stock(NamedTuple):
@@ -52,11 +34,10 @@ class Stock(NamedTuple):
 class Warehouse:
     """The SKUs of a seller, in the order of their numbers."""
 
-    def __init__(self, seller: str, count: int, begins: int, ends: int) -> None:
-        self._seller = seller
-        self._base = count
-        self._at = spread(count, begins, ends)
-        self.count = count
+    def __init__(self, products: Products, begins: int, ends: int) -> None:
+        self._products = products
+        self._at = spread(products.count, begins, ends)
+        self.count = products.count
         # How often a SKU has changed, and when; SKUs that are gone.
         self._changes: dict[int, tuple[int, int]] = {}
         self._gone: set[int] = set()
@@ -101,15 +82,15 @@ class Warehouse:
     def stock(self, number: int) -> Stock:
         """One SKU as it is now."""
         times, at = self._changes.get(number, (0, 0))
-        by_chance = digest(self._seller, f"stock{times}", number)
+        by_chance, own = digest(self._products.seller, f"stock{times}", number), self._products.chance(number)
         is_empty = by_chance[0] % 8 == 0
         return Stock(
             number,
-            sku(self._seller, number),
-            asin(self._seller, number),
-            "" if number % 19 == 7 else f"X{digest(self._seller, 'fnsku', number).hex()[:9].upper()}",
-            product_name(self._seller, number),
-            CONDITIONS[digest(self._seller, "fnsku", number)[10] % len(CONDITIONS)],
+            self._products.sku(number),
+            self._products.asin(number),
+            "" if number % 19 == 7 else f"X{own[6:11].hex()[:9].upper()}",
+            self._products.name(number),
+            CONDITIONS[own[11] % len(CONDITIONS)],
             0 if is_empty else int.from_bytes(by_chance[1:3], "big") % 2000,
             0 if is_empty else by_chance[3] % 20,
             (by_chance[4] % 3 * 10, by_chance[5] % 4 * 25, by_chance[6] % 2 * 5),
@@ -117,19 +98,3 @@ class Warehouse:
             by_chance[8] % 8 // 6,
             at or self._at(number),
         )
-
-
-def sku(seller: str, number: int) -> str:
-    """What the seller calls a product; ugly where sellers are."""
-    form = FORMS[digest(seller, "fnsku", number)[11] % len(FORMS)] if number % 5 == 0 else FORMS[0]
-    return form.format(number)
-
-
-def asin(seller: str, number: int) -> str:
-    """What Amazon calls a product."""
-    return f"B0{digest(seller, 'fnsku', number).hex()[12:20].upper()}"
-
-
-def product_name(seller: str, number: int) -> str:
-    """What buyers call a product."""
-    return NAMES[digest(seller, "fnsku", number)[21] % len(NAMES)].format(number)

@@ -59,7 +59,8 @@ class Tokens:
     def seller_of(self, refresh_token: str) -> str | None:
         """Whom a refresh token is of; None where it is not good."""
         if refresh_token and refresh_token == self._settings.amazon_refresh_token:
-            return None if SELLER in self._control.revoked else SELLER
+            is_good = SELLER not in self._control.revoked and not self._generations.get(SELLER)
+            return SELLER if is_good else None
         seller, _, rest = refresh_token.removeprefix(REFRESH_PREFIX).partition(".")
         generation = rest.partition(".")[0]
         if not (generation.isascii() and generation.isdigit()):
