@@ -24,7 +24,7 @@ async def test_a_rate_is_known_to_all_for_a_while(redis: Any) -> None:
 
 @pytest.mark.parametrize("rate_per_s", [0.0056, 0.0167, 0.5, 2.0, 3.3, 700.0])
 async def test_a_rate_loses_nothing_by_being_slow_or_by_being_asked_often(redis: Any, rate_per_s: float) -> None:
-    clock = Clocked(redis, NOW_US)
+    clock: Any = Clocked(redis, NOW_US)
     bucket = Bucket("a seller", 1 / rate_per_s, 2)
     taken: list[int] = []
     while len(taken) < 30:
@@ -38,7 +38,7 @@ async def test_a_rate_loses_nothing_by_being_slow_or_by_being_asked_often(redis:
 
 
 async def test_an_emptied_bucket_gains_its_next_token_in_its_time(redis: Any) -> None:
-    clock = Clocked(redis, NOW_US)
+    clock: Any = Clocked(redis, NOW_US)
     bucket = Bucket("a seller", 60.0, 20)
     await lua.take_tokens(clock, [bucket])
     await lua.empty_bucket(clock, bucket)
@@ -49,7 +49,7 @@ async def test_an_emptied_bucket_gains_its_next_token_in_its_time(redis: Any) ->
 
 
 async def test_to_empty_a_bucket_again_wins_and_loses_no_time(redis: Any) -> None:
-    clock = Clocked(redis, NOW_US)
+    clock: Any = Clocked(redis, NOW_US)
     bucket = Bucket("a seller", 60.0, 1)
     for _ in range(3):
         await lua.empty_bucket(clock, bucket)

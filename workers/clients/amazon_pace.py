@@ -63,10 +63,10 @@ class Paces:
 
     async def take(self, seller_id: str, operation: str) -> None:
         """Take a turn, and wait a second for it at most. Raises AmazonFault, waiting."""
-        bucket = await self._bucket(seller_id, operation)
         give_up = self._clock() + WAIT_MAX_S
         while True:
-            wait_s = await lua.take_tokens(self._redis, [bucket])
+            # The rate may be another one after a wait.
+            wait_s = await lua.take_tokens(self._redis, [await self._bucket(seller_id, operation)])
             if wait_s <= 0:
                 return
             if self._clock() + wait_s > give_up:

@@ -3,7 +3,7 @@
 import contextlib
 import datetime
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -42,7 +42,7 @@ def refused(status: int, code: str, message: str = "", details: str = "", *heade
 @contextlib.asynccontextmanager
 async def amazon_stands_in(
     redis_url: str, api: list[bytes], lwa: list[bytes] | None = None, keep: Keep | None = None, **changes: Any
-) -> AsyncIterator[tuple[Amazon, StandIn, StandIn]]:
+) -> AsyncGenerator[tuple[Amazon, StandIn, StandIn]]:
     """A client inside the block, and what it speaks to: the API and Login with Amazon."""
     async with standing_in(*api) as there, standing_in(*(lwa or [granted()])) as login:
         given: dict[str, Any] = {"amazon_url": there.url, "amazon_lwa_url": f"{login.url}/auth/o2/token"} | changes

@@ -29,7 +29,7 @@ class Time:
     """Paces on a clock of the test's own; to sleep moves it."""
 
     def __init__(self, redis: Any) -> None:
-        self.clock = Clocked(redis, NOW_US)
+        self.clock: Any = Clocked(redis, NOW_US)
         self.slept: list[float] = []
         self.paces = Paces(self.clock, clock=lambda: self.clock.now_us / SECOND_US, sleep=self.sleep)
 
