@@ -176,8 +176,8 @@ async def test_who_disconnects_has_no_token_here_and_no_sync_any_more(ann: HttpS
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 async def test_nobody_gets_in_without_logging_in(market: Market, method: str, path: str) -> None:
-    for headers in ({}, {"Authorization": "Bearer nonsense"}):
-        reply = await send(market.settings.port, request(method, AT + path, **headers))
+    for authorization in ("", "Bearer nonsense"):
+        reply = await send(market.settings.port, request(method, AT + path, Authorization=authorization))
         assert reply.status == 401
         message = "Unauthorized. Please log in."
         assert reply.json() == {"success": False, "message": message, "error": "unauthorized"}
@@ -185,13 +185,14 @@ async def test_nobody_gets_in_without_logging_in(market: Market, method: str, pa
 
 async def test_a_page_of_another_site_disconnects_nobody(ann: HttpSeller) -> None:
     await ann.connect()
-    cookie = {"Cookie": f"session_token={ann.shopper.token}"}
-    port = ann.market.settings.port
-    reply = await send(port, request("POST", f"{AT}/disconnect", **cookie, **OTHER_PAGE))
+    cookie, port = f"session_token={ann.shopper.token}", ann.market.settings.port
+    reply = await send(port, request("POST", f"{AT}/disconnect", b"", Cookie=cookie, **OTHER_PAGE))
     assert refusal(reply, 403) == "cross_site"
     # A browser that comes back from Amazon has its cookie, and whoever sends it there is not asked.
-    assert (await get(port, f"{AT}/status", **cookie, **OTHER_PAGE)).json()["connected"] is True
-    assert well(await send(port, request("POST", f"{AT}/disconnect", **cookie, **OWN_PAGE))) == {"connected": False}
+    assert (await get(port, f"{AT}/status", Cookie=cookie, **OTHER_PAGE)).json()["connected"] is True
+    assert well(await send(port, request("POST", f"{AT}/disconnect", b"", Cookie=cookie, **OWN_PAGE))) == {
+        "connected": False
+    }
 
 
 async def test_no_code_no_state_and_no_token_is_anywhere_but_with_who_owns_it(ann: HttpSeller) -> None:
