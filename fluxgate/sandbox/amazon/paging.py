@@ -42,6 +42,8 @@ class Pages:
     def __init__(self, control: Control) -> None:
         self._control = control
         self._cursors: OrderedDict[str, Cursor] = OrderedDict()
+        # What was given out with the page of a token, so that who goes in a circle comes by the same again.
+        self._next: dict[str, str] = {}
 
     def page(
         self,
@@ -53,30 +55,35 @@ class Pages:
     ) -> Page[Place]:
         """One page. `name` is that of the parameter that has the token; `fetch` gives the next places after one, and
         whether others follow. Raises Refused where the token is not good, or not for this request."""
-        control = self._control
         given = request.query.get(name, "")
         asked = (seller, request.path, *sorted(item for item in request.query.items() if item[0] != name))
         cursor = self._open(given, asked) if given else Cursor(asked)
-        chain = (*cursor.chain, given) if given and control.loop else cursor.chain
+        chain = (*cursor.chain, given) if given and self._control.loop else ()
         if cursor.empties:
             return Page([], self._issue(cursor._replace(empties=cursor.empties - 1, chain=chain)))
-        size = min(size, control.page_max)
+        size = min(size, self._control.page_max)
         fetched, has_more = fetch(cursor.last, max(1, size - len(cursor.again)))
         places = [*cursor.again, *fetched]
-        if control.loop and chain and (len(chain) >= control.loop or not has_more):
+        if chain and (len(chain) >= self._control.loop or not has_more):
             return Page(places, chain[0])
-        if not has_more and not control.loop:
+        if not has_more and not self._control.loop:
             return Page(places, "")
-        again = fetched[-control.duplicates :][: size - 1] if control.duplicates else ()
         last = fetched[-1] if fetched else cursor.last
-        return Page(places, self._issue(Cursor(asked, last, control.empty_pages, again, chain)))
+        again = fetched[-self._control.duplicates :][: size - 1] if self._control.duplicates else ()
+        if self._control.loop and self._next.get(given) in self._cursors:
+            return Page(places, self._next[given])
+        token = self._issue(Cursor(asked, last, self._control.empty_pages, again, chain))
+        if given and self._control.loop:
+            self._next[given] = token
+        return Page(places, token)
 
     def _issue(self, cursor: Cursor) -> str:
         # Base64 as it comes, with all that has to be quoted in a URL.
         token = base64.b64encode(b"\xfb\xff" + secrets.token_bytes(26)).decode()
         self._cursors[token] = cursor._replace(made_at=time.monotonic())
         if len(self._cursors) > TOKENS_MAX:
-            self._cursors.popitem(last=False)
+            oldest, _ = self._cursors.popitem(last=False)
+            self._next.pop(oldest, None)
         return token
 
     def _open(self, token: str, asked: tuple[Any, ...]) -> Cursor:
