@@ -99,6 +99,12 @@ def following(cursor: Cursor, page: Page[Any], until: datetime, now: datetime) -
     return next_order(cursor) if cursor.part == "items" else None
 
 
+async def settle_claims(connection: Connection, user_id: str, cursor: Cursor, until: datetime) -> None:
+    """Put right what an earlier pass over this window has met twice."""
+    window = windows(_after(cursor), until)[cursor.window]
+    await connection.execute(QUERIES["drop_surplus"], user_id, cursor.number, *window)
+
+
 def next_order(cursor: Cursor) -> Cursor | None:
     """The next order whose items are wanted; None where there is none."""
     left = cursor.order_ids[1:]

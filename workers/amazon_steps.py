@@ -12,7 +12,7 @@ from workers.amazon_account_rows import QUERIES as ACCOUNTS
 from workers.amazon_account_rows import revoke
 from workers.amazon_cursor import Cursor, cursor_of
 from workers.amazon_documents import QUERIES, Result, Told, publish, told_of
-from workers.amazon_parts import count, following, next_part, sweep, write
+from workers.amazon_parts import count, following, next_part, settle_claims, sweep, write
 from workers.amazon_progress import MESSAGES, STEPS, estimated_end, estimated_total, percent
 from workers.clients.amazon import Account, Page
 from workers.service import Desk, More
@@ -57,6 +57,8 @@ async def keep(connection: Connection, desk: Desk, run: Run, cursor: Cursor, tol
     if page.bad:
         desk.log.warning("entries of Amazon cannot be read", part=cursor.part, count=len(page.bad), first=page.bad[0])
     following_page = following(written, page, run["until"], run["now"])
+    if written.part == "claims" and not (page.next_token or written.bad):
+        await settle_claims(connection, run["user_id"], written, run["until"])
     is_over = following_page is None or following_page.is_sweeping
     total = written.rows if is_over else estimated_total(written, run["until"])
     count(told, written, total)

@@ -57,6 +57,18 @@ WHERE status = 'running' AND id IN (
 )
 RETURNING *, clock_timestamp() AS now;
 
+-- name: drop_surplus
+-- Deletes claims of a window that a whole pass has seen fewer times than an earlier one did: pages had moved while they
+-- were read, and one claim was met twice. Claims that it has not seen at all stay.
+-- $1 user text, $2 pass bigint, $3 after timestamptz, $4 before timestamptz
+DELETE FROM amazon_claims AS c
+WHERE user_id = $1 AND seen_pass < $2 AND coalesce(created_at, '-infinity') >= $3
+    AND coalesce(created_at, '-infinity') < $4
+    AND EXISTS (
+        SELECT FROM amazon_claims AS s
+        WHERE s.user_id = $1 AND s.fingerprint = c.fingerprint AND s.seen_pass = $2
+    );
+
 -- name: find_orders_without_items
 -- The newest orders of a user whose items nobody has asked for.
 -- $1 user text, $2 rows at most bigint

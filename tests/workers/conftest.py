@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from contract.settings import Settings
+from tests.support.amazon_shop import Shop, open_shop
 from tests.support.g2a_store import Store, open_store
 from tests.support.key_shop import KeyShop, assert_bought_once, open_impatient_shop
 from tests.support.sandbox import Sandbox, running_g2a
@@ -64,3 +65,20 @@ async def store(opened_store: Store) -> Store:
     """Nothing is known of G2A yet."""
     await opened_store.clear()
     return opened_store
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def opened_seller_shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
+    """A shop and a sandbox of Amazon for a module, without anybody in it."""
+    async with open_shop(servers, tmp_path_factory.mktemp("sellers")) as shop:
+        yield shop
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def sellers(opened_seller_shop: Shop) -> AsyncIterator[Shop]:
+    """Ann has connected her account, and nothing has been synced yet."""
+    await opened_seller_shop.clear()
+    # Of the access tokens of the test before, the sandbox knows nothing any more.
+    async with opened_seller_shop.speaking() as shop:
+        await shop.connect()
+        yield shop
