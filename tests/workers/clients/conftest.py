@@ -1,4 +1,4 @@
-"""G2A's sandbox as the tests of its clients share it: one process for a file, which forgets all between tests."""
+"""The sandboxes as the tests of the clients share them: one process for a file, which forgets all between tests."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -10,13 +10,17 @@ import pytest_asyncio
 
 from contract.settings import Settings
 from contract.transport import open_redis
-from tests.support.sandbox import Sandbox, running_g2a
+from tests.support.sandbox import AMAZON_SELLER, AmazonSandbox, Sandbox, running_amazon, running_g2a
 from tests.support.servers import Servers
+from workers.clients.amazon import Account, Amazon
+from workers.clients.amazon_adapters import open_amazon
+from workers.clients.amazon_lwa import Keep
 from workers.clients.g2a import G2A
 from workers.clients.g2a_adapters import open_g2a
 
 RATE_PER_MINUTE = 100_000
 Open = Callable[..., Awaitable[G2A]]
+OpenAmazon = Callable[..., Awaitable[Amazon]]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -53,3 +57,39 @@ async def opened(sandbox: Sandbox) -> AsyncIterator[Open]:
             return g2a
 
         yield opening
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_amazon(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[AmazonSandbox]:
+    settings = Settings(redis_url=servers.redis_url, data_dir=tmp_path_factory.mktemp("sandbox"))
+    async with running_amazon(settings) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+async def amazon_sandbox(shared_amazon: AmazonSandbox) -> AmazonSandbox:
+    """A sandbox that knows of nothing, and is as fast as can be."""
+    await shared_amazon.reset()
+    await shared_amazon.control(rate_scale=1000, events=230, sales=30, skus=120, orders=230)
+    redis = open_redis(shared_amazon.settings)
+    await redis.flushall()
+    await redis.aclose()
+    return shared_amazon
+
+
+@pytest.fixture
+async def opened_amazon(amazon_sandbox: AmazonSandbox) -> AsyncIterator[OpenAmazon]:
+    async with AsyncExitStack() as stack:
+
+        async def opening(keep: Keep | None = None, **changes: Any) -> Amazon:
+            amazon = open_amazon(msgspec.structs.replace(amazon_sandbox.settings, **changes), keep)
+            stack.push_async_callback(amazon.close)
+            return amazon
+
+        yield opening
+
+
+@pytest.fixture
+async def account(amazon_sandbox: AmazonSandbox) -> Account:
+    marketplace = amazon_sandbox.settings.amazon_marketplace
+    return Account("user-1", AMAZON_SELLER, marketplace, await amazon_sandbox.refresh_token())
