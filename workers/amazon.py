@@ -13,6 +13,7 @@ from typing import NamedTuple
 from contract.auth_keys import PrivateKeys, private_keys
 from contract.settings import Settings
 from workers import amazon_accounts, amazon_lists, amazon_sync
+from workers.amazon_account_rows import token_keeper
 from workers.amazon_runs import AT_ONCE_MAX
 from workers.clients.amazon import Amazon
 from workers.clients.amazon_adapters import open_amazon
@@ -33,7 +34,7 @@ class Tools(NamedTuple):
 def open_tools(settings: Settings) -> Tools:
     """Raises SettingsError where the settings do not say where Amazon is, what it knows us by, or what seals."""
     keys, vault = private_keys(settings), open_vault(settings)
-    return Tools(open_amazon(settings), vault, keys, asyncio.Semaphore(AT_ONCE_MAX))
+    return Tools(open_amazon(settings, token_keeper(settings, vault)), vault, keys, asyncio.Semaphore(AT_ONCE_MAX))
 
 
 async def close_tools(tools: Tools) -> None:

@@ -3,13 +3,15 @@
 A user who never had one of his own has that of the setting, where there is one; whoever has disconnected has none.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from contract.sealing import Unopened
-from sql import Connection, load_queries
+from contract.settings import Settings
+from sql import Connection, load_queries, open_connection
 from workers.clients.amazon import Account
 from workers.service import Desk, Refuse
-from workers.vault import place_of_token
+from workers.vault import Vault, place_of_token
 
 QUERIES = load_queries("amazon_accounts")
 OF_SETTING = "environment"
@@ -51,6 +53,29 @@ async def revoke(desk: Desk, connection: Connection, account: Account) -> bool:
         return False
     await connection.execute(QUERIES["end_account"], account.user_id, "revoked")
     return True
+
+
+def token_keeper(settings: Settings, vault: Vault) -> Callable[[Account, str], Awaitable[None]]:
+    """What keeps another refresh token that Amazon gives an account in place of this one.
+
+    Amazon does so rarely, if ever, so each time has a connection of its own. An account that was connected anew, or
+    disconnected since, stays as it is; so does that of the setting, which only the operator can change.
+    """
+
+    async def keep(account: Account, another: str) -> None:
+        place = place_of_token(account.user_id)
+        connection = await open_connection(settings.postgres_at, name="amazon token")
+        try:
+            async with connection.transaction():
+                row = await connection.fetchrow(QUERIES["lock_account"], account.user_id)
+                if row is None or row["status"] != "connected":
+                    return
+                if vault.open(row["sealed_token"], place) == account.refresh_token:
+                    await connection.execute(QUERIES["keep_token"], account.user_id, vault.seal(another, place))
+        finally:
+            await connection.close()
+
+    return keep
 
 
 def _token(desk: Desk, user_id: str, sealed: Any) -> str:

@@ -49,6 +49,11 @@ DELETE FROM amazon_consents WHERE digest IN (
     SELECT digest FROM amazon_consents WHERE user_id = $1 ORDER BY expires_at DESC, digest OFFSET $2
 );
 
+-- name: keep_token
+-- Puts another token in the place of the one of an account that is connected.
+-- $1 user text, $2 sealed token bytea
+UPDATE amazon_accounts SET sealed_token = $2 WHERE user_id = $1 AND status = 'connected';
+
 -- name: lock_account
 -- The account of a user, locked until the transaction ends against whoever would end or exchange it.
 -- $1 user text

@@ -174,6 +174,26 @@ async def test_who_disconnects_has_no_token_here_and_no_sync_any_more(ann: HttpS
     assert refusal(await ann.shopper.send("POST", f"{AT}/sync"), 400) == "amazon_not_connected"
 
 
+async def test_another_token_that_amazon_gives_an_account_is_kept(ann: HttpSeller) -> None:
+    sandbox = ann.market.sandbox
+    # Of this one the worker has no access token yet.
+    await sandbox.control(seller="A2ROTATES")
+    await ann.connect()
+    await sandbox.control(rotates=True, rate_scale=10_000.0, events=1, sales=1, skus=1, orders=1)
+    first = await find_account(ann.market.desk, ann.user_id)
+    await ann.sync()
+    last = await find_account(ann.market.desk, ann.user_id)
+    assert first is not None
+    assert last is not None
+    assert last.refresh_token != first.refresh_token
+    # Amazon takes this one, and the first no more.
+    replies = [
+        await sandbox.login(grant_type="refresh_token", refresh_token=account.refresh_token)
+        for account in (first, last)
+    ]
+    assert [reply.status for reply in replies] == [400, 200]
+
+
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 async def test_nobody_gets_in_without_logging_in(market: Market, method: str, path: str) -> None:
     for authorization in ("", "Bearer nonsense"):

@@ -6,15 +6,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from chaos.waiting import until
-from tests.support.http_sellers import AT, HttpSeller, Market, open_market, refusal
+from tests.support.http_sellers import HttpSeller, Market, open_market, refusal
 from tests.support.servers import Servers
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 LISTS = {"claims": "claimId", "inventory": "sku", "orders": "orderId"}
 EVENTS, SKUS, ORDERS = 20, 23, 30
-SYNCED_WITHIN_S = 60.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -29,15 +27,7 @@ async def ann(market: Market) -> HttpSeller:
     await market.sandbox.control(rate_scale=10_000.0, events=EVENTS, sales=5, skus=SKUS, orders=ORDERS)
     seller = await market.seller()
     await seller.connect()
-    begun = await seller.shopper.send("POST", f"{AT}/sync")
-    assert begun.status == 200, begun
-
-    async def is_done() -> bool:
-        return not (await seller.data("/status"))["syncInProgress"]
-
-    await until(is_done, SYNCED_WITHIN_S)
-    last = (await seller.data("/status"))["lastSync"]
-    assert last["status"] == "completed", last
+    await seller.sync()
     return seller
 
 

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 
+from chaos.waiting import until
 from contract.settings import Settings
 from contract.transport import open_redis
 from tests.support.desk import open_desk
@@ -19,6 +20,7 @@ from tests.support.shoppers import Shopper, add_shopper
 from workers.amazon import AMAZON
 from workers.service import Desk
 
+SYNCED_WITHIN_S = 60.0
 AT = "/api/v1/integrations/amazon"
 
 
@@ -74,6 +76,18 @@ class HttpSeller(NamedTuple):
     async def connect(self) -> Any:
         """The whole way."""
         return await self.data("/auth/callback", **await self.consent())
+
+    async def sync(self) -> None:
+        """A sync from its beginning to its end, which is a good one."""
+        begun = await self.shopper.send("POST", f"{AT}/sync")
+        assert begun.status == 200, begun
+
+        async def is_done() -> bool:
+            return not (await self.data("/status"))["syncInProgress"]
+
+        await until(is_done, SYNCED_WITHIN_S)
+        last = (await self.data("/status"))["lastSync"]
+        assert last["status"] == "completed", last
 
 
 def well(reply: Response) -> Any:

@@ -14,6 +14,7 @@ from contract.settings import Settings
 from tests.support.buyers import add_buyer
 from tests.support.desk import command, deliver, handled
 from workers import amazon_accounts, amazon_lists
+from workers.amazon_account_rows import find_account
 from workers.clients.amazon import AmazonFault, Grant
 from workers.service import Desk, Service
 from workers.vault import Vault, open_vault
@@ -147,3 +148,10 @@ def problem(reply: BusReply, status: int) -> str:
 async def add_seller(desk: Desk) -> Seller:
     """Somebody who has connected nothing yet."""
     return Seller(desk, await add_buyer(desk))
+
+
+async def token_of(seller: Seller) -> str:
+    """The refresh token that acts for a seller."""
+    account = await find_account(seller.desk, seller.user_id)
+    assert account is not None
+    return account.refresh_token

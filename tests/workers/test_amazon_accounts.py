@@ -11,12 +11,12 @@ import lua
 from contract.sealing import Unopened
 from contract.settings import Settings
 from tests.support.desk import command, deliver, open_desk
-from tests.support.sellers import ACCOUNTS, REDIRECT_URI, Seller, add_seller, digest, problem
-from workers.amazon_account_rows import find_account, revoke
+from tests.support.sellers import ACCOUNTS, REDIRECT_URI, Seller, add_seller, digest, problem, token_of
+from workers.amazon_account_rows import find_account
 from workers.amazon_accounts import CONSENTS_MAX
 from workers.clients.amazon import Account, AmazonFault, Kind
 from workers.service import Desk, Ending, Refuse
-from workers.vault import Vault, place_of_token
+from workers.vault import place_of_token
 
 LATE = "UPDATE amazon_consents SET expires_at = now() WHERE digest = $1"
 READ_UNTIL = "UPDATE amazon_accounts SET claims_until = now(), orders_until = now() WHERE user_id = $1"
@@ -38,13 +38,6 @@ async def ann(desk: Desk) -> Seller:
 @pytest.fixture
 async def bob(desk: Desk) -> Seller:
     return await add_seller(desk)
-
-
-async def token_of(seller: Seller) -> str:
-    """The refresh token that acts for a seller."""
-    account = await find_account(seller.desk, seller.user_id)
-    assert account is not None
-    return account.refresh_token
 
 
 async def finishing(seller: Seller, state: str, code: str) -> Ending:
@@ -241,51 +234,6 @@ async def test_a_way_that_was_begun_before_disconnecting_leads_nowhere(ann: Sell
     state = await ann.begin()
     await ann.data("disconnect")
     assert problem(await ann.finish(state, ann.lwa.code()[0]), 400) == "CONSENT_UNKNOWN"
-
-
-async def test_the_account_of_the_setting_is_for_who_has_none_until_he_disconnects(settings: Settings) -> None:
-    own = msgspec.structs.replace(settings, amazon_refresh_token=SETTING_TOKEN)
-    async with open_desk(own, ACCOUNTS) as desk:
-        cat = await add_seller(desk)
-        account = Account(cat.user_id, "environment", "ATVPDKIKX0DER", SETTING_TOKEN)
-        assert await find_account(desk, cat.user_id) == account
-        status = await cat.data("account_status")
-        assert (status["connected"], status["status"], status["sellerId"]) == (True, "connected", "environment")
-        sync = await cat.running()
-        await cat.data("disconnect")
-        assert (await find_account(desk, cat.user_id), await cat.status_of(sync)) == (None, "cancelled")
-        assert (await cat.data("account_status"))["status"] == "disconnected"
-        token = await cat.connect()
-        assert await find_account(desk, cat.user_id) == account._replace(seller_id="A1SELLER", refresh_token=token)
-
-
-async def test_an_account_whose_token_amazon_takes_no_more_wants_to_be_connected_again(ann: Seller) -> None:
-    old = Account(ann.user_id, "A1SELLER", "ATVPDKIKX0DER", await ann.connect())
-    new = old._replace(refresh_token=await ann.connect())
-
-    async def is_news(account: Account) -> bool:
-        async with ann.desk.pool.acquire() as connection, connection.transaction():
-            return await revoke(ann.desk, connection, account)
-
-    # It was connected anew meanwhile.
-    assert await is_news(old) is False
-    assert await find_account(ann.desk, ann.user_id) == new
-    assert await is_news(new) is True
-    assert await is_news(new) is False
-    status = await ann.data("account_status")
-    assert (status["connected"], status["status"], status["needsReconnect"]) == (False, "revoked", True)
-    assert status["endedAt"] is not None
-    await ann.connect()
-    status = await ann.data("account_status")
-    assert (status["connected"], status["needsReconnect"], status["endedAt"]) == (True, False, None)
-
-
-async def test_a_token_that_no_seed_here_opens_is_told_as_our_fault(ann: Seller) -> None:
-    await ann.connect()
-    other = ann.desk._replace(tools=ann.desk.tools._replace(vault=Vault(["ab" * 32])))
-    with pytest.raises(Refuse) as refused:
-        await find_account(other, ann.user_id)
-    assert (refused.value.status, refused.value.problem.code) == (503, "VAULT_CLOSED")
 
 
 async def test_a_body_that_was_sealed_for_another_worker_is_told_as_our_fault(ann: Seller) -> None:
