@@ -1,4 +1,7 @@
-"""The settings of gateway, sale, people and stores: those that name no other party. `settings.py` adds the others."""
+"""The settings of gateway, sale, people and stores: those that name no other party.
+
+`upstream_settings.py` adds the others.
+"""
 
 from pathlib import Path
 from typing import Annotated, Literal

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from contract.settings import SANDBOX_CREDENTIALS
+from contract.upstream_settings import SANDBOX_CREDENTIALS
 from tests.support.http import Response
 from tests.support.sandbox import Sandbox
 

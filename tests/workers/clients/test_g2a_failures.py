@@ -8,7 +8,8 @@ import pytest
 import stamina
 import structlog
 
-from contract.settings import SANDBOX_CREDENTIALS, Settings
+from contract.settings import Settings
+from contract.upstream_settings import SANDBOX_CREDENTIALS
 from tests.support.sandbox import Sandbox
 from tests.workers.clients.buying import asked, fault_of, some, wanted
 from tests.workers.clients.conftest import Open
