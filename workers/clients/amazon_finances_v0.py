@@ -76,7 +76,7 @@ def _liquidated(event: dict[str, Any]) -> Money:
     proceeds, fee = needed(event.get("LiquidationProceedsAmount")), money(event.get("LiquidationFeeAmount"))
     if fee is None:
         return proceeds
-    less = {"CurrencyAmount": -abs(fee.amount), "CurrencyCode": fee.currency}
+    less = {"CurrencyAmount": fee.amount.copy_abs().copy_negate(), "CurrencyCode": fee.currency}
     return summed(event["LiquidationProceedsAmount"], less)
 
 

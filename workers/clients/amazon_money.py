@@ -58,6 +58,12 @@ def summed(*told: Any) -> Money:
         return Money(_checked(sum((one.amount for one in found), Decimal(0))), currencies[0])
 
 
+def times(price: Money, units: int) -> Money:
+    """The price of so many. Raises ValueError where it is too high to be one."""
+    with localcontext(prec=PRECISION):
+        return price._replace(amount=_checked(price.amount * units))
+
+
 def _all_money(told: Any, deep: int) -> Iterator[Money]:
     if deep > DEEP_MAX:
         raise ValueError("an event is nested too deep")
@@ -83,7 +89,7 @@ def _amount(told: Any) -> Decimal:
 
 def _checked(amount: Decimal) -> Decimal:
     """An amount in plain digits. Raises ValueError where it can be none."""
-    if not amount.is_finite() or abs(amount) >= AMOUNT_BELOW:
+    if not amount.is_finite() or amount.copy_abs() >= AMOUNT_BELOW:
         raise ValueError("an amount is too high to be one")
     if not amount:
         return Decimal(0)

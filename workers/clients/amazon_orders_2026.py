@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from workers.clients.amazon import Account, Order, Page, Window
-from workers.clients.amazon_money import Money, money
+from workers.clients.amazon_money import Money, money, times
 from workers.clients.amazon_orders_v0 import MARKETPLACE_MAX, PAGE_SIZE, SHORT_MAX, order_identity
 from workers.clients.amazon_reading import (
     NAME_MAX,
@@ -115,4 +115,4 @@ def _price(entry: Any, product: dict[str, Any], ordered: int | None) -> Money | 
         if document(part).get("type") == "ITEM":
             return money(document(part).get("subtotal"), "amount", "currencyCode")
     unit = money(document(product.get("price")).get("unitPrice"), "amount", "currencyCode")
-    return unit._replace(amount=unit.amount * ordered) if unit and ordered is not None else None
+    return times(unit, ordered) if unit and ordered is not None else None
