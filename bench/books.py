@@ -59,17 +59,17 @@ async def await_stored(connection: Any, products: Sequence[str], units: int) -> 
 
 async def units_sold(connection: Any, products: Sequence[str]) -> int:
     """How many units of some products Postgres has as sold."""
-    return await connection.fetchval(_queries()["units_sold"], products)
+    return await connection.fetchval(queries()["units_sold"], products)
 
 
 async def stored_orders(connection: Any, products: Sequence[str]) -> dict[str, str]:
     """The state of every order of some products, by its id."""
-    return {row["order_id"]: row["state"] for row in await connection.fetch(_queries()["stored_orders"], products)}
+    return {row["order_id"]: row["state"] for row in await connection.fetch(queries()["stored_orders"], products)}
 
 
 async def own_backend(connection: Any) -> int:
     """The process that serves this connection, as Postgres sees it."""
-    return await connection.fetchval(_queries()["own_backend"])
+    return await connection.fetchval(queries()["own_backend"])
 
 
 def reconcile(settings: Settings) -> Reconciliation:
@@ -98,7 +98,8 @@ async def unbalanced(settings: Settings) -> tuple[str, ...]:
 
 
 @cache
-def _queries() -> Mapping[str, str]:
+def queries() -> Mapping[str, str]:
+    """The queries of the proofs by name."""
     text = Path(__file__).with_name("queries.sql").read_text(encoding="utf-8")
     parts = [part.partition("\n") for part in re.split(r"^-- name: ", text, flags=re.MULTILINE)[1:]]
     return {name: query for name, _, query in parts}
