@@ -77,7 +77,8 @@ class Orders:
 
     def __init__(self, products: Products, count: int, begins: int, ends: int) -> None:
         self.products = products
-        self._base = count
+        # Those that were there from the start.
+        self.base = count
         purchased = spread(count, begins, ends - 60)
         self.by_purchase = Timeline(count, purchased)
         # Never falls: it grows by one or by a half second with each second of the purchase.
@@ -87,7 +88,7 @@ class Orders:
     @property
     def changes(self) -> int:
         """Orders that are not as computed."""
-        return len(self._changes) + self.by_update.count - self._base
+        return len(self._changes) + self.by_update.count - self.base
 
     def add(self, at: int) -> int:
         """Let an order come."""
@@ -129,8 +130,8 @@ class Orders:
         )
 
     def _status(self, number: int, by_chance: bytes) -> str:
-        rank = self._base - 1 - number
-        if rank < max(FRESH_MIN, self._base // FRESH_SHARE):
+        rank = self.base - 1 - number
+        if rank < max(FRESH_MIN, self.base // FRESH_SHARE):
             status = FRESH[number % len(FRESH)]
         else:
             place = int.from_bytes(by_chance[8:10], "big") % 100
