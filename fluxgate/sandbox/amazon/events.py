@@ -58,8 +58,6 @@ class Events:
     def __init__(self, orders: Orders, claims: int, sales: int, begins: int, ends: int) -> None:
         self._base = claims
         self._orders = orders
-        # What an event says does not change when orders come later.
-        self._orders_then = orders.by_purchase.count
         self._products = orders.products
         times = spread(claims, begins, ends)
         self.claims = Timeline(claims, lambda number: times(original(number)))
@@ -81,7 +79,7 @@ class Events:
 
     def _event(self, kind: str, number: int) -> Event:
         by_chance = digest(self._products.seller, kind, number)
-        order = int.from_bytes(by_chance[:4], "big") % max(1, self._orders_then)
+        order = int.from_bytes(by_chance[:4], "big") % max(1, self._orders.base)
         product = int.from_bytes(by_chance[4:8], "big") % max(1, self._products.count)
         is_yen = number % YEN == 3
         cents = 50 + int.from_bytes(by_chance[8:10], "big") % 20_000
