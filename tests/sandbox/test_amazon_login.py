@@ -91,6 +91,7 @@ async def test_a_fault_at_login_is_told_as_login_tells_it(amazon: AmazonSandbox)
     assert refusal(await amazon.login()) == (503, "temporarily_unavailable")
 
 
+@pytest.mark.slow
 async def test_an_access_token_really_expires(amazon: AmazonSandbox) -> None:
     await amazon.control(expires_in_s=1)
     reader = Reader(amazon, await amazon.access_token())
