@@ -38,6 +38,7 @@ async def everything(seller: HttpSeller, of: str, limit: int, **wanted: Any) -> 
     while True:
         assert page["limit"] == limit
         rows += page[of]
+        assert len(rows) <= page["total"]
         if page["nextCursor"] is None:
             assert len(rows) == page["total"]
             return rows

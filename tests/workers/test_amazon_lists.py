@@ -150,6 +150,7 @@ async def test_page_after_page_shows_each_row_once_in_one_order_also_while_rows_
     while True:
         page = await read(ann, of, limit=limit, **cursor)
         seen += [row[KEYS[of]] for row in page[of]]
+        assert len(seen) == len(set(seen))
         assert page["limit"] == limit
         if page["nextCursor"] is None:
             break
@@ -160,7 +161,6 @@ async def test_page_after_page_shows_each_row_once_in_one_order_also_while_rows_
             await add_rows(ann, of, len(seen), 1)
             later += await add_rows(ann, of, 200 + len(seen), 1)
     assert set(later) <= set(seen)
-    assert len(seen) == len(set(seen))
     assert [key for key in seen if key in set(there)] == in_one
 
 
