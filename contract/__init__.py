@@ -7,5 +7,6 @@ people          seeds auth_keys access_tokens sealing
 the store       games store_orders
 G2A             g2a
 Amazon          amazon
+Goated          goated
 webhooks        webhooks
 """

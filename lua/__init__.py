@@ -30,6 +30,7 @@ from lua.keys import (
     ANSWERS_PREFIX,
     GROUP_OF_ORDERS,
     PROGRESS_CHANNEL,
+    RACES_CHANNEL,
     REPLIES_PREFIX,
     LaneKeys,
     commands_key,
@@ -44,7 +45,7 @@ from lua.lanes import LanesDiffer, agree_on_lanes, check_lanes, lanes_in_force
 from lua.meters import forget_meters, publish_meter, read_meters
 from lua.nonces import claim_nonces
 from lua.paces import learn_pace, learned_pace
-from lua.progress import publish_progress
+from lua.progress import publish_progress, publish_races
 from lua.records import accepted_tails, known_tails, tail_of
 from lua.sales import (
     CancelStatus,
@@ -88,6 +89,7 @@ __all__ = [
     "GROUP_OF_ORDERS",
     "PERSISTED",
     "PROGRESS_CHANNEL",
+    "RACES_CHANNEL",
     "REPLIES_PREFIX",
     "Answer",
     "Batch",
@@ -151,6 +153,7 @@ __all__ = [
     "publish_meter",
     "publish_progress",
     "publish_proof",
+    "publish_races",
     "questions_key",
     "read_cached",
     "read_deferred",

@@ -29,6 +29,7 @@
     fluxgate:handled          hash    worker/kind/status -> commands and their microseconds
     fluxgate:upstream_calls   hash    upstream/call/outcome -> requests and their microseconds
     fluxgate:progress         channel how far syncs are, as JSON
+    fluxgate:races            channel what is new on the leaderboard of Goated, as JSON
     fluxgate:deferred         string  what waits in the outbox of Postgres, by worker, as JSON
     fluxgate:secret           string  keys the digest of idempotency keys, so that order ids cannot be guessed
 
@@ -46,8 +47,9 @@ HANDLED = "fluxgate:handled"
 UPSTREAM_CALLS = "fluxgate:upstream_calls"
 DEFERRED = "fluxgate:deferred"
 PROGRESS_CHANNEL = "fluxgate:progress"
+RACES_CHANNEL = "fluxgate:races"
 GROUP_OF_ORDERS = "orders"
-CACHE_FAMILIES = ("catalog", "g2a", "game", "home", "order", "session", "user")
+CACHE_FAMILIES = ("affiliate", "catalog", "g2a", "game", "home", "order", "race", "session", "user")
 """What a name of a cached answer may begin with: another one would be a slip, and no pattern would find it."""
 CACHE_NAME_MAX = 200
 """Characters of such a name; the longest identifier that is part of one has 64."""
