@@ -251,6 +251,7 @@ async def test_texts_can_be_worse_than_anybody_expects(reader: Reader) -> None:
     names = [row["productName"] for row in await reader.rows(INVENTORY)]
     assert any("\x00" in name and len(name) > 2000 for name in names)
     assert names == [row["name"] for row in await reader.sandbox.books("inventory")]
+    assert "E+09" in (await reader.page(ORDERS))["payload"]["LastUpdatedBefore"]
 
 
 async def test_an_account_can_be_empty(reader: Reader) -> None:

@@ -44,7 +44,8 @@ async def list_orders(state: State, seller: Seller, request: Request) -> Reply:
         and (not channels or order.channel in channels)
         and (not ids or order.id in ids)
     ]
-    until = {f"{what}Before": instant(asked.before)}
+    # Amazon's own examples have such a moment.
+    until = {f"{what}Before": f"{asked.before:E}" if state.control.is_ugly else instant(asked.before)}
     return ok({"payload": {"Orders": told} | state.pages.told(page.token, "NextToken") | until})
 
 
