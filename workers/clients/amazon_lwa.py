@@ -72,7 +72,7 @@ class Tokens:
 
     async def of(self, account: Account) -> str:
         """An access token that is good for a while. Raises AmazonFault."""
-        own = _digest(account)
+        own = _digest(account.refresh_token)
         kept = self._kept.get(own)
         if kept is not None and self._clock() < kept.renew_at:
             self._kept.move_to_end(own)
@@ -87,7 +87,7 @@ class Tokens:
 
     def forget(self, account: Account, token: str) -> None:
         """Do not use an access token again. Another one, which was fetched meanwhile, is kept."""
-        own = _digest(account)
+        own = _digest(account.refresh_token)
         kept = self._kept.get(own)
         if kept is not None and kept.token == token:
             del self._kept[own]
@@ -110,14 +110,20 @@ class Tokens:
         answer = await self._ask("token", {"grant_type": "refresh_token", "refresh_token": account.refresh_token})
         token = _token(answer, "access_token")
         life_s = _life_s(answer.get("expires_in"))
-        self._kept[own] = _Access(token, asked_at + life_s - min(EARLY_S, life_s / 2))
+        access = _Access(token, asked_at + life_s - min(EARLY_S, life_s / 2))
+        self._put(own, access)
+        another = answer.get("refresh_token")
+        if isinstance(another, str) and another and another != account.refresh_token:
+            # Whoever comes with the new one has the same access: to fetch it with that would end the new one, too.
+            self._put(_digest(another), access)
+            await self._rotate(account, another)
+        return token
+
+    def _put(self, own: bytes, access: _Access) -> None:
+        self._kept[own] = access
         self._kept.move_to_end(own)
         while len(self._kept) > KEPT_MAX:
             self._kept.popitem(last=False)
-        another = answer.get("refresh_token")
-        if isinstance(another, str) and another and another != account.refresh_token:
-            await self._rotate(account, another)
-        return token
 
     def _fetched(self, own: bytes, done: asyncio.Task[str]) -> None:
         del self._fetching[own]
@@ -181,5 +187,5 @@ def _life_s(told: Any) -> float:
     return min(LIFE_MAX_S, life_s) if life_s > 0 else 0.0
 
 
-def _digest(account: Account) -> bytes:
-    return hashlib.sha256(account.refresh_token.encode()).digest()
+def _digest(refresh_token: str) -> bytes:
+    return hashlib.sha256(refresh_token.encode()).digest()

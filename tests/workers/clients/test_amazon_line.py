@@ -25,6 +25,7 @@ from tests.workers.clients.amazon_stand_in import (
     told,
 )
 from tests.workers.clients.stand_in import HANG, said
+from workers.clients import amazon_line
 from workers.clients.amazon_line import BODY_MAX, PATIENCE_S
 
 EMPTY = told({"payload": {"Orders": []}})
@@ -137,6 +138,13 @@ async def test_an_answer_that_takes_too_long_is_not_waited_for_twice(redis_url: 
         fault = await fault_of(amazon.list_orders(ACCOUNT, WINDOW, ""))
     assert (fault.kind, len(there.requests)) == ("away", 1)
     assert "did not answer in time" in fault.message
+
+
+async def test_a_call_ends_in_time_whatever_it_waits_for(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(amazon_line, "CALL_S", 0.2)
+    async with amazon_stands_in(redis_url, [EMPTY], [HANG]) as (amazon, there, _):
+        fault = await fault_of(amazon.list_orders(ACCOUNT, WINDOW, ""))
+    assert (fault.kind, len(there.requests)) == ("away", 0)
 
 
 async def test_a_page_of_ten_megabytes_is_read_and_one_beyond_all_measure_is_not(redis_url: str) -> None:

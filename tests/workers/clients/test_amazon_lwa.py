@@ -168,8 +168,13 @@ async def test_another_refresh_token_is_kept_by_whoever_can() -> None:
     async def keep(account: Account, token: str) -> None:
         kept.append((account, token))
 
-    assert await tokens_of(Login(refresh_token="Atzr|another"), keep=keep).of(ACCOUNT) == "Atza|1"
+    login = Login(refresh_token="Atzr|another")
+    tokens = tokens_of(login, keep=keep)
+    assert await tokens.of(ACCOUNT) == "Atza|1"
     assert kept == [(ACCOUNT, "Atzr|another")]
+    # The access token is that of the other one, too: no second exchange follows, which might end that in turn.
+    assert await tokens.of(ACCOUNT._replace(refresh_token="Atzr|another")) == "Atza|1"
+    assert len(login.asked) == 1
     for refresh_token in (REFRESH, "", None, 5):
         await tokens_of(Login(refresh_token=refresh_token), keep=keep).of(ACCOUNT)
     assert len(kept) == 1

@@ -62,6 +62,33 @@ async def test_a_request_says_what_it_is_told_and_asks_for_json_that_is_not_pack
     assert counted == [("ask", "200"), ("buy", "200")]
 
 
+async def test_a_form_is_sent_as_one_with_the_headers_of_its_request_alone() -> None:
+    login = Request("login", "POST", "/token", form={"code": "a b&c|d"}, headers={"x-proof": "another", "x-own": "1"})
+    assert "a b" not in repr(login)
+    assert "another" not in repr(login)
+    async with standing_in(said(b"{}")) as there, opened(there.url) as (upstream, _):
+        await upstream.send(login)
+        await upstream.send(ASK)
+    form, ask = there.requests
+    assert form.endswith(b"\r\n\r\ncode=a+b%26c%7Cd")
+    for line in (b"content-type: application/x-www-form-urlencoded", b"x-proof: another", b"x-own: 1"):
+        assert line in form.lower()
+    assert b"x-proof: " + SECRET.encode() in ask.lower()
+    assert b"x-own" not in ask.lower()
+
+
+async def test_an_answer_tells_its_headers_and_whether_there_was_anything_in_it() -> None:
+    answer = await answered(said(b"", "X-Amzn-RateLimit-Limit: 0.5", status=204))
+    assert (answer.is_empty, answer.is_json, answer.is_good) == (True, False, False)
+    assert answer.headers["x-amzn-ratelimit-limit"] == "0.5"
+    assert not (await answered(said(b" "))).is_empty
+
+
+async def test_an_upstream_may_have_a_limit_of_its_own() -> None:
+    fault = await unanswered(said(b" " * 11), body_max=10)
+    assert fault.why == "too large"
+
+
 async def test_fractions_are_read_as_they_are_written() -> None:
     answer = await answered(said(b'{"price": 0.10, "qty": 3}'))
     assert (answer.data, answer.is_good) == ({"price": Decimal("0.10"), "qty": 3}, True)
