@@ -36,7 +36,8 @@ WHERE user_id = $1 AND ($2::text IS NULL OR type = $2) AND ($3::text IS NULL OR 
     AND ($4::text IS NULL OR order_id = $4)
     AND ($5::timestamptz IS NULL OR coalesce(created_at, '-infinity') >= $5)
     AND ($6::timestamptz IS NULL OR (created_at IS NOT NULL AND coalesce(created_at, '-infinity') < $6))
-    AND ($8::text IS NULL OR (coalesce(created_at, '-infinity'), claim_id) < (coalesce($7::timestamptz, '-infinity'), $8))
+    AND ($8::text IS NULL
+        OR (coalesce(created_at, '-infinity'), claim_id) < (coalesce($7::timestamptz, '-infinity'), $8))
 ORDER BY coalesce(created_at, '-infinity') DESC, claim_id DESC LIMIT $9;
 
 -- name: list_inventory
@@ -60,7 +61,8 @@ FROM amazon_orders
 WHERE user_id = $1 AND ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR fulfillment_channel = $3)
     AND ($4::timestamptz IS NULL OR coalesce(purchased_at, '-infinity') >= $4)
     AND ($5::timestamptz IS NULL OR (purchased_at IS NOT NULL AND coalesce(purchased_at, '-infinity') < $5))
-    AND ($7::text IS NULL OR (coalesce(purchased_at, '-infinity'), order_id) < (coalesce($6::timestamptz, '-infinity'), $7))
+    AND ($7::text IS NULL
+        OR (coalesce(purchased_at, '-infinity'), order_id) < (coalesce($6::timestamptz, '-infinity'), $7))
 ORDER BY coalesce(purchased_at, '-infinity') DESC, order_id DESC LIMIT $8;
 
 -- name: plan_for_these_values
