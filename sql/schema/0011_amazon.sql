@@ -90,8 +90,8 @@ CREATE TABLE amazon_claims (
     synced_at     timestamptz  NOT NULL DEFAULT now(),
     is_mock       boolean      NOT NULL DEFAULT false,
     mock_scenario varchar(100),
-    -- What it says, and in which pass it was seen last. Amazon gives most events no id, and some are alike in everything;
-    -- they are told apart by how many of them one pass has seen.
+    -- What it says, and in which pass it was seen last. Amazon gives most events no id, and some are alike in
+    -- everything; they are told apart by how many of them one pass has seen.
     fingerprint   bytea        NOT NULL CHECK (octet_length(fingerprint) = 32),
     seen_pass     bigint       NOT NULL,
     UNIQUE (user_id, claim_id)
