@@ -59,6 +59,8 @@ class Cursor(msgspec.Struct, omit_defaults=True):
     seller_id: str = ""
     # The beginning of what is read of claims, or of orders.
     after: datetime | None = None
+    # Up to where an earlier sync has read: what lies before is read again, and by itself. None: nothing was read.
+    reached: datetime | None = None
     window: int = 0
     # The number of this pass; 0: its first page has not been read.
     number: int = 0
@@ -90,6 +92,16 @@ class Cursor(msgspec.Struct, omit_defaults=True):
         """Rows of the part that could not be read."""
         return self.bad_before + self.bad
 
+    def windows(self, until: datetime) -> list[Window]:
+        """The time that the part covers, in windows that Amazon takes."""
+        if self.after is None:
+            raise ValueError(f"a cursor in {self.part} has no beginning")
+        if self.part == "orders":
+            return [Window(self.after, until)]
+        if self.reached is None or not self.after < self.reached < until:
+            return windows(self.after, until)
+        return windows(self.after, self.reached) + windows(self.reached, until)
+
     def moved(self, token: str, token_at: datetime) -> "Cursor":
         """The place of the page that this token stands for. Raises Stuck where it was here before, or too many were."""
         if self.trail.is_round(token):
@@ -110,7 +122,7 @@ class Cursor(msgspec.Struct, omit_defaults=True):
         return msgspec.structs.replace(anew, window=self.window + 1, met_before=self.rows, bad_before=self.unread)
 
     def _anew(self) -> "Cursor":
-        anew = Cursor(self.part, self.seller_id, self.after, self.window, restarts=self.restarts)
+        anew = Cursor(self.part, self.seller_id, self.after, self.reached, self.window, restarts=self.restarts)
         anew.met_before, anew.bad_before = self.met_before, self.bad_before
         anew.order_ids, anew.wanted = self.order_ids, self.wanted
         return anew

@@ -11,10 +11,11 @@ import msgspec
 
 from contract.settings import Settings
 from sql import Connection
-from workers.amazon_cursor import Cursor, Place, windows
+from workers.amazon_claims import Reading, write_claims
+from workers.amazon_cursor import Cursor, Place
 from workers.amazon_documents import QUERIES, Told
-from workers.amazon_rows import documents, whose, write_claims, write_inventory, write_orders
-from workers.clients.amazon import Account, Amazon, AmazonFault, Claim, Order, Page, Window
+from workers.amazon_rows import documents, whose, write_inventory, write_orders
+from workers.clients.amazon import Account, Amazon, AmazonFault, Claim, Order, Page
 
 ORDERS_OVERLAP = timedelta(minutes=5)
 """How far before the end of the last sync orders are read again: Amazon's own clocks may differ by so much."""
@@ -44,29 +45,29 @@ async def fetch(amazon: Amazon, account: Account, cursor: Cursor, until: datetim
     """The page that is next. Raises AmazonFault."""
     match cursor.part:
         case "claims":
-            return await amazon.list_claims(account, windows(_after(cursor), until)[cursor.window], cursor.token)
+            return await amazon.list_claims(account, cursor.windows(until)[cursor.window], cursor.token)
         case "inventory":
             if cursor.token and cursor.token_at and now - cursor.token_at > TOKEN_AGE_MAX:
                 raise AmazonFault("stale", "The token of the page has become too old.")
             return await amazon.list_inventory(account, cursor.token)
         case "orders":
-            return await amazon.list_orders(account, Window(_after(cursor), until), cursor.token)
+            return await amazon.list_orders(account, cursor.windows(until)[0], cursor.token)
         case "items" if cursor.order_ids:
             return await amazon.list_items(account, cursor.order_ids[0], cursor.token)
         case _:
             return Page((), (), "")
 
 
-async def write(connection: Connection, settings: Settings, user_id: str, cursor: Cursor, page: Page[Any]) -> Cursor:
+async def write(connection: Connection, settings: Settings, run: Any, cursor: Cursor, page: Page[Any]) -> Cursor:
     """Write a page; gives the cursor with what it has met, still at the place of this page."""
     number = cursor.number or await connection.fetchval(QUERIES["next_pass"])
-    own = whose(settings, user_id, number)
+    own = whose(settings, run["user_id"], number)
     unfit = 0
     times: list[datetime] = []
     rows: Sequence[Any] = page.rows
     match cursor.part:
         case "claims":
-            unfit = await write_claims(connection, own, rows)
+            unfit = await write_claims(connection, own, _reading(cursor, run["until"]), rows)
             times = _times(row.posted_at for row in _claims(rows))
         case "inventory":
             unfit = await write_inventory(connection, own, rows)
@@ -74,7 +75,7 @@ async def write(connection: Connection, settings: Settings, user_id: str, cursor
             unfit = await write_orders(connection, own, rows)
             times = _times(row.updated_at for row in _orders(rows))
         case _:
-            return await _write_items(connection, user_id, cursor, page)
+            return await _write_items(connection, run["user_id"], cursor, page)
     times += _times((cursor.first, cursor.last))
     return msgspec.structs.replace(
         cursor,
@@ -91,7 +92,7 @@ def following(cursor: Cursor, page: Page[Any], until: datetime, now: datetime) -
     """The place behind a page that was written; None where the part has ended. Raises Stuck."""
     if page.next_token:
         return cursor.moved(page.next_token, now)
-    if cursor.part == "claims" and cursor.window + 1 < len(windows(_after(cursor), until)):
+    if cursor.part == "claims" and cursor.window + 1 < len(cursor.windows(until)):
         return cursor.next_window()
     if cursor.part == "inventory" and cursor.met and not cursor.bad:
         # What cannot be read may be there still; so nothing is deleted then.
@@ -101,7 +102,7 @@ def following(cursor: Cursor, page: Page[Any], until: datetime, now: datetime) -
 
 async def settle_claims(connection: Connection, user_id: str, cursor: Cursor, until: datetime) -> None:
     """Put right what an earlier pass over this window has met twice."""
-    window = windows(_after(cursor), until)[cursor.window]
+    window = cursor.windows(until)[cursor.window]
     await connection.execute(QUERIES["drop_surplus"], user_id, cursor.number, *window)
 
 
@@ -122,16 +123,17 @@ async def next_part(connection: Connection, settings: Settings, run: Any, cursor
     part = _AFTER[cursor.part]
     if part == "items" and told.result("orders").status == "failed":
         part = "end"
-    after: datetime | None = None
+    after = before = None
     order_ids: list[str] = []
     if part in ("claims", "orders"):
         reached = await connection.fetchrow(QUERIES["read_until"], run["user_id"])
-        after = _since(settings, part, reached[f"{part}_until"], run["until"])
+        before = reached[f"{part}_until"]
+        after = _since(settings, part, before, run["until"])
     if part == "items":
         found = await connection.fetch(QUERIES["find_orders_without_items"], run["user_id"], ITEMS_OF_ORDERS)
         order_ids = [order["order_id"] for order in found]
         part = "items" if order_ids else "end"
-    return Cursor(part, cursor.seller_id, after, order_ids=order_ids, wanted=len(order_ids))
+    return Cursor(part, cursor.seller_id, after, before, order_ids=order_ids, wanted=len(order_ids))
 
 
 def count(told: Told, cursor: Cursor, total: int | None) -> None:
@@ -161,16 +163,17 @@ async def _write_items(connection: Connection, user_id: str, cursor: Cursor, pag
     return msgspec.structs.replace(cursor, pages=pages, items=items, met=cursor.met + len(page.rows))
 
 
+def _reading(cursor: Cursor, until: datetime) -> Reading:
+    window = cursor.windows(until)[cursor.window]
+    since = cursor.reached.isoformat() if cursor.reached else "first"
+    is_again = cursor.reached is not None and window.before <= cursor.reached
+    return Reading(f"{cursor.seller_id} {since} {cursor.window}", window.after if is_again else None)
+
+
 def _since(settings: Settings, part: str, reached: datetime | None, until: datetime) -> datetime:
     if reached is None:
         return until - timedelta(days=settings.amazon_history_days)
     return reached - (timedelta(days=settings.amazon_reread_days) if part == "claims" else ORDERS_OVERLAP)
-
-
-def _after(cursor: Cursor) -> datetime:
-    if cursor.after is None:
-        raise ValueError(f"a cursor in {cursor.part} has no beginning")
-    return cursor.after
 
 
 def _times(times: Iterable[datetime | None]) -> list[datetime]:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from workers.amazon_cursor import Cursor, windows
+from workers.amazon_cursor import Cursor
 from workers.amazon_documents import RateLimit
 from workers.clients.amazon import Pace
 
@@ -110,7 +110,7 @@ def _share(cursor: Cursor, until: datetime) -> float:
         return 1 - len(cursor.order_ids) / cursor.wanted if cursor.wanted else 0.0
     inside = _covered(cursor, until) or cursor.pages / (cursor.pages + HALF_AT_PAGES)
     if cursor.part == "claims" and cursor.after:
-        inside = (cursor.window + inside) / len(windows(cursor.after, until))
+        inside = (cursor.window + inside) / len(cursor.windows(until))
     return min(SHARE_MAX, inside)
 
 
@@ -118,8 +118,8 @@ def _covered(cursor: Cursor, until: datetime) -> float:
     """The share of the window that lies between the earliest and the latest time that was seen in it."""
     if cursor.after is None or cursor.first is None or cursor.last is None:
         return 0.0
-    window = windows(cursor.after, until)[cursor.window if cursor.part == "claims" else 0]
-    span = (window.before - window.after) if cursor.part == "claims" else (until - cursor.after)
+    window = cursor.windows(until)[cursor.window]
+    span = window.before - window.after
     return min(1.0, max(0.0, (cursor.last - cursor.first) / span)) if span.total_seconds() > 0 else 0.0
 
 

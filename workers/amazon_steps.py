@@ -53,7 +53,7 @@ async def do_step(desk: Desk, run: Run, work: Work) -> Run | More:
 
 async def keep(connection: Connection, desk: Desk, run: Run, cursor: Cursor, told: Told, page: Page[Any]) -> Change:
     """Keep a page that was fetched, and go to the next one, or the next part."""
-    written = await write(connection, desk.settings, run["user_id"], cursor, page)
+    written = await write(connection, desk.settings, run, cursor, page)
     if page.bad:
         desk.log.warning("entries of Amazon cannot be read", part=cursor.part, count=len(page.bad), first=page.bad[0])
     following_page = following(written, page, run["until"], run["now"])

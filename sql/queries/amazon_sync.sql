@@ -43,6 +43,18 @@ WHERE user_id = $1 AND seen_pass = $2 AND fingerprint = ANY($3::bytea[]) GROUP B
 -- $1 user text
 SELECT count(*) FROM sync_progress WHERE user_id = $1;
 
+-- name: drop_surplus
+-- Deletes claims of a window that a whole pass has seen fewer times than an earlier one did: pages had moved while they
+-- were read, and one claim was met twice. Claims that it has not seen at all stay.
+-- $1 user text, $2 pass bigint, $3 after timestamptz, $4 before timestamptz
+DELETE FROM amazon_claims AS c
+WHERE user_id = $1 AND seen_pass < $2 AND coalesce(created_at, '-infinity') >= $3
+    AND coalesce(created_at, '-infinity') < $4
+    AND EXISTS (
+        SELECT FROM amazon_claims AS s
+        WHERE s.user_id = $1 AND s.fingerprint = c.fingerprint AND s.seen_pass = $2
+    );
+
 -- name: fail_idle
 -- Ends syncs that have lasted too long, or that were taken up so often without any progress; a page of them.
 -- $1 seconds that one may last double precision, $2 times that one is taken up integer, $3 seconds of the first rest
@@ -56,18 +68,6 @@ WHERE status = 'running' AND id IN (
     ORDER BY updated_at LIMIT $5 FOR UPDATE SKIP LOCKED
 )
 RETURNING *, clock_timestamp() AS now;
-
--- name: drop_surplus
--- Deletes claims of a window that a whole pass has seen fewer times than an earlier one did: pages had moved while they
--- were read, and one claim was met twice. Claims that it has not seen at all stay.
--- $1 user text, $2 pass bigint, $3 after timestamptz, $4 before timestamptz
-DELETE FROM amazon_claims AS c
-WHERE user_id = $1 AND seen_pass < $2 AND coalesce(created_at, '-infinity') >= $3
-    AND coalesce(created_at, '-infinity') < $4
-    AND EXISTS (
-        SELECT FROM amazon_claims AS s
-        WHERE s.user_id = $1 AND s.fingerprint = c.fingerprint AND s.seen_pass = $2
-    );
 
 -- name: find_orders_without_items
 -- The newest orders of a user whose items nobody has asked for.
@@ -85,6 +85,14 @@ SELECT *, clock_timestamp() AS now FROM sync_progress WHERE user_id = $1 AND sta
 -- $1 user text, $2 what it is called text
 SELECT *, clock_timestamp() AS now FROM sync_progress WHERE user_id = $1 AND ($2::text = '' OR sync_id = $2)
 ORDER BY status = 'running' DESC, created_at DESC, sync_id DESC LIMIT 1;
+
+-- name: find_undated
+-- Claims without a date that say the same as these, that a pass has not met, and that were read first since some time,
+-- the newest first.
+-- $1 user text, $2 fingerprints bytea[], $3 pass bigint, $4 since when timestamptz
+SELECT fingerprint, claim_id FROM amazon_claims
+WHERE user_id = $1 AND fingerprint = ANY($2::bytea[]) AND created_at IS NULL AND seen_pass < $3 AND synced_at > $4
+ORDER BY synced_at DESC, claim_id;
 
 -- name: forget_syncs
 -- Deletes syncs that ended long ago; gives how many it were.
@@ -127,7 +135,7 @@ WHERE id = $1 AND steps = $2 AND status = 'running' RETURNING *, clock_timestamp
 SET LOCAL plan_cache_mode = force_custom_plan;
 
 -- name: put_claims
--- Writes claims, whether they are new or not.
+-- Writes claims, whether they are new or not. Of one without a date it stays known when it was read first.
 -- $1 user text, $2 ids text[], $3 orders text[], $4 amounts numeric[], $5 currencies text[], $6 statuses text[],
 -- $7 types text[], $8 descriptions text[], $9 when they were posted timestamptz[], $10 fingerprints bytea[],
 -- $11 pass bigint, $12 whether Amazon is its sandbox boolean, $13 name of the sandbox text
@@ -141,7 +149,7 @@ FROM unnest($2::text[], $3::text[], $4::numeric[], $5::text[], $6::text[], $7::t
 ON CONFLICT (user_id, claim_id) DO UPDATE SET order_id = excluded.order_id, amount = excluded.amount,
     currency = excluded.currency, status = excluded.status, type = excluded.type, description = excluded.description,
     created_at = excluded.created_at, fingerprint = excluded.fingerprint, seen_pass = excluded.seen_pass,
-    synced_at = now(), is_mock = excluded.is_mock, mock_scenario = excluded.mock_scenario;
+    synced_at = CASE WHEN excluded.created_at IS NULL THEN c.synced_at ELSE now() END, is_mock = excluded.is_mock, mock_scenario = excluded.mock_scenario;
 
 -- name: put_inventory
 -- Writes the inventory, whether its rows are new or not.

@@ -63,9 +63,9 @@ class Shop(NamedTuple):
     desk: Desk
 
     async def clear(self) -> None:
-        """Nobody has an account, and Amazon is as it was at first, but for rates that nobody has to wait for."""
+        """Nobody has an account, and Amazon is as it was at first, but for rates that nobody waits for long for."""
         await self.sandbox.reset()
-        await self.sandbox.control(rate_scale=10_000.0)
+        await self.sandbox.control(rate_scale=400.0)
         await self.desk.pool.execute(f"TRUNCATE {TABLES} CASCADE")
         await self.desk.redis.flushall()
 
@@ -138,6 +138,12 @@ class Shop(NamedTuple):
             pauses.append(ending)
             assert len(pauses) < DELIVERIES_MAX, await self.told(user_id)
         return pauses
+
+    async def run_until_it_waits(self, user_id: str = "ann") -> Ending:
+        """Deliver it until the sync has ended or asks for a pause; gives the ending of the last delivery."""
+        while (ending := await self.step(user_id)) == More():
+            pass
+        return ending
 
     async def sync(self, user_id: str = "ann") -> dict[str, Any]:
         """A whole sync; gives its document."""

@@ -20,6 +20,16 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 EVENTS, ORDERS, INVENTORY = "/finances/", "/orders/", "/fba/"
 VERSIONS = [("v0", "v0"), ("2026-01-01", "2024-06-19")]
+STATUSES = {
+    "PENDING": "Pending",
+    "PENDING_AVAILABILITY": "PendingAvailability",
+    "UNSHIPPED": "Unshipped",
+    "PARTIALLY_SHIPPED": "PartiallyShipped",
+    "SHIPPED": "Shipped",
+    "CANCELLED": "Canceled",
+    "UNFULFILLABLE": "Unfulfillable",
+}
+"""The words of the newer API, and what we keep whatever API is spoken."""
 CHANNELS = {"AFN": "FBA", "MFN": "FBM"}
 
 
@@ -58,12 +68,13 @@ async def assert_equal(shop: Shop) -> None:
             told[name] or None for name in ("asin", "fnsku", "name")
         )
         assert (row["condition"], row["warehouse_location"]) == (told["condition"] or None, None)
+    is_v0 = shop.desk.settings.amazon_orders_api == "v0"
     orders = {row["order_id"]: row for row in await shop.rows("SELECT * FROM amazon_orders")}
     expected = {row["order_id"]: row for row in await shop.sandbox.books("orders")}
     assert orders.keys() == expected.keys()
     for order_id, told in expected.items():
         row = orders[order_id]
-        assert row["status"] == told["status"]
+        assert row["status"] == (told["status"] if is_v0 else STATUSES[told["status_2026"]])
         assert (row["purchased_at"], row["last_updated_at"]) == (when(told["purchased_at"]), when(told["updated_at"]))
         assert row["fulfillment_channel"] == CHANNELS[told["channel"]]
         assert (row["total"], row["currency"]) == (money(told["total"]), told["currency"]), order_id
@@ -151,7 +162,8 @@ async def test_a_second_sync_reads_only_what_can_have_changed(sellers: Shop) -> 
     events = [one["query"] for one in asked if one["path"].startswith(EVENTS)]
     orders = [one["query"] for one in asked if one["path"] == "/orders/v0/orders"]
     whole = first["until"].replace(microsecond=0)
-    assert [when(one["PostedAfter"]) for one in events] == [whole - timedelta(days=7)]
+    # What is read again is read by itself: claims without a date are told apart by that.
+    assert [when(one["PostedAfter"]) for one in events] == [whole - timedelta(days=7), whole]
     assert [when(one["LastUpdatedAfter"]) for one in orders] == [whole - timedelta(minutes=5)]
     assert told["ordersProcessed"] < 250
 

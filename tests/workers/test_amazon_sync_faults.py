@@ -1,0 +1,409 @@
+"""Syncs with Amazon under faults: of Amazon, of whoever is at them, and of those who have cancelled them."""
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from contract.bus import decode_command
+from tests.support.amazon_shop import SELLER, Shop
+from tests.support.waiting import Said
+from workers import amazon_cursor, amazon_parts, amazon_runs, amazon_setbacks
+from workers.amazon_documents import document
+from workers.amazon_resume import IDLE_S, RESUMED_MAX, RUN_MAX, TOO_LONG, resume_syncs
+from workers.amazon_runs import AT_ONCE_MAX, CROWDED_S, run_sync
+from workers.amazon_setbacks import FAULTS_MAX
+from workers.amazon_steps import BEHIND_S
+from workers.amazon_sync import start_sync
+from workers.clients.amazon import AmazonFault, Kind
+from workers.service import More, Replied
+from workers.worker import Context
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+
+REVOKED = "Amazon no longer accepts the connection. Please connect your Amazon account again."
+DATED = "SELECT count(*) FROM amazon_claims WHERE created_at IS NOT NULL"
+OLDER = "UPDATE sync_progress SET created_at = created_at - $1::interval, updated_at = updated_at - $1::interval"
+
+
+@pytest.fixture
+def one_step_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(amazon_runs, "STEP_S", 0.0)
+
+
+def failing(part: str, kind: Kind, after_s: float = 0.0, times: int = 1_000_000, skip: int = 0) -> Any:
+    """Lets Amazon fail when a page of a part is asked for: so often, after some pages that go well."""
+    met = 0
+
+    async def spoil(name: str, *_: Any) -> None:
+        nonlocal met
+        if name == part:
+            met += 1
+            if skip < met <= skip + times:
+                raise AmazonFault(kind, f"Amazon is {kind}.", after_s)
+
+    return spoil
+
+
+async def row(shop: Shop) -> dict[str, Any]:
+    """The sync that was begun last."""
+    (found,) = await shop.rows("SELECT * FROM sync_progress ORDER BY created_at DESC LIMIT 1")
+    return found
+
+
+async def counts(shop: Shop) -> tuple[int, ...]:
+    """Rows of claims, inventory and orders."""
+    query = "SELECT (SELECT count(*) FROM amazon_claims) AS claims, (SELECT count(*) FROM amazon_inventory) AS skus,"
+    (found,) = await shop.rows(f"{query} (SELECT count(*) FROM amazon_orders) AS orders")
+    return tuple(found.values())
+
+
+def reaper(shop: Shop) -> Context:
+    """The process that takes up what lies still."""
+    desk = shop.desk
+    return Context(desk.settings, desk.redis, desk.pool, None, {}, Said())  # type: ignore[arg-type]
+
+
+async def test_a_sync_that_is_cancelled_between_two_pages_reads_no_other(
+    sellers: Shop, one_step_at_a_time: None
+) -> None:
+    sync_id = await sellers.start()
+    await sellers.step()
+    assert await sellers.step() == More()
+    before, asked = await counts(sellers), (await sellers.sandbox.journal())["total"]
+    assert await sellers.cancel(sync_id) == (200, {"message": "Sync cancelled successfully"})
+    assert isinstance(await sellers.step(), Replied)
+    assert (await counts(sellers), (await sellers.sandbox.journal())["total"]) == (before, asked)
+    told = await sellers.told(sync_id=sync_id)
+    assert (told["status"], told["message"], told["error"]) == ("cancelled", "Sync cancelled", None)
+    assert told["completedAt"] is not None
+    assert told["progress"] < 100
+    # Said again, it is as true; and the next one begins.
+    assert await sellers.cancel(sync_id) == (200, {"message": "Sync cancelled successfully"})
+    assert (await sellers.sync())["status"] == "completed"
+
+
+async def test_nobody_cancels_what_is_not_there_has_ended_or_is_somebody_elses(sellers: Shop) -> None:
+    not_found = (404, "SYNC_NOT_FOUND")
+    assert await sellers.cancel("sync_ann_1") == not_found
+    done = (await sellers.sync())["syncId"]
+    assert await sellers.cancel(done) == not_found
+    assert (await sellers.told(sync_id=done))["status"] == "completed"
+    running = await sellers.start()
+    assert await sellers.cancel(running, "bob") == not_found
+    assert await sellers.cancel("") == not_found
+    assert (await sellers.told())["status"] == "running"
+
+
+async def test_a_sync_that_waits_for_its_turn_says_so_and_is_cancelled_at_once(sellers: Shop) -> None:
+    shop = sellers.spoilt(failing("orders", "waiting", 42.0, skip=1))
+    await sellers.sandbox.control(page_max=50)
+    sync_id = await shop.start()
+    assert await shop.run_until_it_waits() == More(42.0)
+    told = await shop.told()
+    assert told["rateLimit"] == {
+        "operation": "getOrders",
+        "ratePerSecond": told["rateLimit"]["ratePerSecond"],
+        "burst": 20,
+        "waitsUntil": told["rateLimit"]["waitsUntil"],
+        "reason": told["rateLimit"]["reason"],
+    }
+    assert told["rateLimit"]["reason"].startswith("Amazon allows 20 pages of orders at once, and then one every ")
+    assert told["message"].startswith("Fetching orders: 50 ")
+    assert told["message"].endswith(" are left.") or "the next one comes in about 42 seconds" in told["message"]
+    assert await shop.cancel(sync_id) == (200, {"message": "Sync cancelled successfully"})
+    told = await shop.told()
+    assert (told["status"], told["rateLimit"], told["estimatedCompletion"]) == ("cancelled", None, None)
+    assert isinstance(await shop.step(), Replied)
+
+
+async def test_a_turn_is_waited_for_however_often_and_counts_as_no_fault(sellers: Shop) -> None:
+    shop = sellers.spoilt(failing("claims", "waiting", 0.0, times=3 * FAULTS_MAX))
+    await shop.start()
+    pauses = await shop.run()
+    assert [pause for pause in pauses if pause.after_s] == [More(amazon_setbacks.WAIT_LEAST_S)] * 3 * FAULTS_MAX
+    assert (await shop.told())["status"] == "completed"
+
+
+@pytest.mark.parametrize("ending", ["cancelled", "failed"])
+async def test_a_page_that_comes_after_the_end_of_its_sync_is_not_written(sellers: Shop, ending: str) -> None:
+    is_asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def spoil(name: str, *_: Any) -> None:
+        if name == "orders":
+            is_asked.set()
+            await may_answer.wait()
+
+    shop = sellers.spoilt(spoil)
+    sync_id = await shop.start()
+    running = asyncio.create_task(shop.run())
+    await is_asked.wait()
+    if ending == "cancelled":
+        await shop.cancel(sync_id)
+    else:
+        await shop.desk.pool.execute(OLDER, RUN_MAX + timedelta(minutes=1))
+        await resume_syncs(reaper(shop))
+    before = await row(shop)
+    may_answer.set()
+    await running
+    after = await row(shop)
+    assert (after["status"], (await counts(shop))[2]) == (ending, 0)
+    assert after == before
+    assert await shop.rows("SELECT orders_until FROM amazon_accounts") == [{"orders_until": None}]
+
+
+async def test_of_several_that_do_the_same_step_one_keeps_it(sellers: Shop, one_step_at_a_time: None) -> None:
+    await sellers.sandbox.control(page_max=50)
+    await sellers.start()
+    work = await sellers.work()
+    endings: list[Any] = []
+    while not any(isinstance(ending, Replied) for ending in endings):
+        endings += await asyncio.gather(*(run_sync(sellers.desk, work) for _ in range(3)))
+    assert More(BEHIND_S) in endings
+    told = await sellers.told()
+    assert (told["status"], told["claimsDetected"], told["inventoryCount"]) == ("completed", 37, 150)
+    assert await counts(sellers) == (37, 150, 250)
+
+
+async def test_a_sync_goes_on_behind_its_last_page_whoever_takes_it_up(sellers: Shop, one_step_at_a_time: None) -> None:
+    await sellers.sandbox.control(page_max=10, events=95, orders=95, skus=95)
+    await sellers.start()
+    work = await sellers.work()
+    ending: Any = More()
+    while isinstance(ending, More):
+        # Each step by another process, that dies behind it: nothing of it is left but what stands in Postgres.
+        async with sellers.speaking() as other:
+            ending = await run_sync(other.desk, work)
+    asked = [one for one in (await sellers.sandbox.journal())["requests"] if one["path"] != "/auth/o2/token"]
+    pages = Counter((one["path"], str(one["query"])) for one in asked if one["status"] == 200)
+    assert set(pages.values()) == {1}
+    assert await counts(sellers) == (95, 95, 95)
+    told = await sellers.told()
+    assert (told["claimsDetected"], told["inventoryCount"], told["ordersProcessed"]) == (95, 95, 95)
+
+
+async def test_claims_that_are_alike_in_everything_are_all_kept_and_stay_the_same(sellers: Shop) -> None:
+    await sellers.sandbox.control(page_max=3, events=60)
+    alike = "SELECT claim_id, id FROM amazon_claims ORDER BY claim_id"
+    await sellers.sync()
+    before = await sellers.rows(alike)
+    assert await sellers.rows("SELECT count(DISTINCT fingerprint) < count(*) AS alike FROM amazon_claims") == [
+        {"alike": True}
+    ]
+    await sellers.desk.pool.execute("UPDATE amazon_accounts SET claims_until = NULL")
+    await sellers.sync()
+    assert await sellers.rows(alike) == before
+    assert len(before) == 60
+
+
+async def test_a_claim_that_two_pages_tell_is_put_right_when_it_is_read_again(sellers: Shop) -> None:
+    await sellers.sandbox.control(page_max=10, events=60, duplicates=2)
+    await sellers.sync()
+    # Nothing tells one claim that comes twice from two that are alike.
+    claims = await sellers.sandbox.books("claims")
+    dated = [{"count": len([one for one in claims if one["posted_at_v0"]])}]
+    assert (await sellers.rows(DATED))[0]["count"] > dated[0]["count"]
+    assert (await counts(sellers))[1:] == (150, 250)
+    await sellers.sandbox.control(duplicates=0)
+    await sellers.desk.pool.execute("UPDATE amazon_accounts SET claims_until = NULL")
+    await sellers.sync()
+    assert await sellers.rows(DATED) == dated
+
+
+async def test_the_token_of_a_page_that_has_become_stale_begins_the_pass_anew(
+    sellers: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sellers.sandbox.control(page_max=40)
+    shop = sellers.spoilt(failing("inventory", "stale", times=1, skip=2))
+    told = await shop.sync()
+    assert (told["status"], told["inventoryCount"]) == ("completed", 150)
+    tokens = [one["query"].get("nextToken", "") for one in await shop.asked("/fba/")]
+    assert tokens.count("") == 2
+    assert len(tokens) == 2 + 4
+
+
+async def test_a_token_that_is_too_old_is_not_even_tried(sellers: Shop, one_step_at_a_time: None) -> None:
+    await sellers.sandbox.control(page_max=40)
+    await sellers.start()
+    while len(await sellers.asked("/fba/")) < 2:
+        await sellers.step()
+    aged = "jsonb_set(cursor, '{token_at}', to_jsonb((cursor ->> 'token_at')::timestamptz - interval '26 seconds'))"
+    await sellers.desk.pool.execute(f"UPDATE sync_progress SET cursor = {aged}")
+    await sellers.run()
+    asked = await sellers.asked("/fba/")
+    assert [one["query"].get("nextToken", "") for one in asked].count("") == 2
+    assert {one["status"] for one in asked} == {200}
+    assert (await sellers.told())["inventoryCount"] == 150
+
+
+async def test_a_part_whose_tokens_are_always_stale_is_given_up(sellers: Shop) -> None:
+    await sellers.sandbox.control(page_max=40)
+    told = await sellers.spoilt(failing("inventory", "stale", skip=1)).sync()
+    assert (told["status"], told["results"]["inventory"]["status"]) == ("failed", "failed")
+    assert "6 times in a row" in told["results"]["inventory"]["error"]
+    assert told["results"]["orders"]["status"] == "success"
+
+
+@pytest.mark.parametrize("loop", [1, 4])
+async def test_tokens_that_go_round_end_the_part_and_not_the_sync(sellers: Shop, loop: int) -> None:
+    await sellers.sandbox.control(loop=loop, page_max=10)
+    told = await sellers.sync()
+    assert told["status"] == "failed"
+    error = "Amazon sends the same pages again and again."
+    assert {name: result["error"] for name, result in told["results"].items()} == dict.fromkeys(told["results"], error)
+    # A circle of n tokens is found after 3 n of them.
+    for path in ("/finances/", "/fba/", "/orders/v0/orders"):
+        assert len(await sellers.asked(path)) <= 3 * loop + 2
+
+
+async def test_pages_without_end_are_not_read_without_end(sellers: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(amazon_cursor, "PAGES_MAX", 5)
+    await sellers.sandbox.control(page_max=20)
+    told = await sellers.sync()
+    assert told["results"]["orders"] == {
+        "count": told["ordersProcessed"],
+        "status": "failed",
+        "error": "Amazon has more than 5 pages.",
+    }
+    assert len(await sellers.asked("/orders/v0/orders")) == 5
+
+
+@pytest.mark.parametrize(
+    ("operation", "part", "name"),
+    [
+        ("listFinancialEvents", "claims", "claims"),
+        ("getInventorySummaries", "inventory", "inventory"),
+        ("getOrders", "orders", "orders"),
+        ("getOrderItems", "items", "items of orders"),
+    ],
+)
+async def test_a_part_that_amazon_denies_is_told_and_the_others_are_read(
+    sellers: Shop, operation: str, part: str, name: str
+) -> None:
+    await sellers.sandbox.control(denied=[operation])
+    told = await sellers.sync()
+    assert (told["status"], told["message"]) == ("failed", f"Sync failed: the {name} could not be read.")
+    assert told["error"].startswith(f"{name.capitalize()}: Amazon has answered 403")
+    assert told["progress"] < 100
+    statuses = {own: result["status"] for own, result in told["results"].items()}
+    assert statuses == {own: "failed" if own == part else "success" for own in ("claims", "inventory", "orders")}
+    (account,) = await sellers.rows("SELECT claims_until, orders_until FROM amazon_accounts")
+    assert (account["claims_until"] is None) == (part == "claims")
+    assert (account["orders_until"] is None) == (part == "orders")
+    await sellers.sandbox.control(denied=[])
+    assert (await sellers.sync())["status"] == "completed"
+    assert await counts(sellers) == (37, 150, 250)
+
+
+async def test_items_of_one_order_that_cannot_be_had_keep_no_others_from_coming(sellers: Shop) -> None:
+    told = await sellers.spoilt(failing("items", "refused", times=1)).sync()
+    assert told["status"] == "completed"
+    known = await sellers.rows("SELECT count(*) FROM amazon_orders WHERE items IS NOT NULL")
+    assert known == [{"count": amazon_parts.ITEMS_OF_ORDERS - 1}]
+
+
+async def test_an_account_that_amazon_accepts_no_more_ends_the_sync_and_is_marked(sellers: Shop) -> None:
+    await sellers.sandbox.control(revoked=[SELLER])
+    told = await sellers.sync()
+    assert (told["status"], told["message"], told["error"]) == ("failed", REVOKED, REVOKED)
+    (account,) = await sellers.rows("SELECT status, sealed_token, ended_at IS NULL AS lives FROM amazon_accounts")
+    assert account == {"status": "revoked", "sealed_token": None, "lives": False}
+    assert await sellers.ask(start_sync) == (400, "AMAZON_NOT_CONNECTED")
+
+
+async def test_an_account_that_is_exchanged_in_the_midst_of_a_sync_ends_it(
+    sellers: Shop, one_step_at_a_time: None
+) -> None:
+    await sellers.start()
+    await sellers.step()
+    await sellers.desk.pool.execute("UPDATE amazon_accounts SET seller_id = 'A9ANOTHER'")
+    assert isinstance(await sellers.step(), Replied)
+    told = await sellers.told()
+    assert (told["status"], told["message"]) == (
+        "failed",
+        "The Amazon account was disconnected while it was being synced.",
+    )
+
+
+@pytest.mark.parametrize("kind", ["away", "unreadable", "throttled"])
+async def test_a_fault_that_passes_is_waited_out_longer_each_time(sellers: Shop, kind: Kind) -> None:
+    shop = sellers.spoilt(failing("inventory", kind, times=FAULTS_MAX - 1))
+    await shop.start()
+    pauses = [pause.after_s for pause in await shop.run() if pause.after_s >= 1.0]
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 120.0, 120.0, 120.0, 120.0]
+    assert (await shop.told())["status"] == "completed"
+    assert await counts(sellers) == (37, 150, 250)
+
+
+async def test_a_fault_that_does_not_pass_ends_its_part(sellers: Shop) -> None:
+    shop = sellers.spoilt(failing("claims", "away", skip=0))
+    told = await shop.sync()
+    assert told["results"]["claims"] == {"count": 0, "status": "failed", "error": "Amazon is away."}
+    assert told["results"]["orders"]["status"] == "success"
+    assert (await row(shop))["faults"] == 0
+
+
+async def test_a_sync_that_lasts_too_long_has_failed(sellers: Shop, one_step_at_a_time: None) -> None:
+    await sellers.start()
+    await sellers.step()
+    await sellers.desk.pool.execute(OLDER, RUN_MAX + timedelta(minutes=1))
+    assert isinstance(await sellers.step(), Replied)
+    told = await sellers.told()
+    assert (told["status"], told["message"], told["error"]) == ("failed", TOO_LONG, TOO_LONG)
+    assert (await sellers.sync())["status"] == "completed"
+
+
+async def test_a_sync_that_lies_still_is_taken_up_and_in_the_end_given_up(
+    sellers: Shop, one_step_at_a_time: None
+) -> None:
+    await sellers.start()
+    work = await sellers.work()
+    await run_sync(sellers.desk, work)
+    context = reaper(sellers)
+    # As long as its command waits, it is not forgotten.
+    await sellers.desk.pool.execute(OLDER, timedelta(seconds=IDLE_S + 1))
+    await resume_syncs(context)
+    assert (await row(sellers))["resumed"] == 0
+    await sellers.desk.pool.execute("TRUNCATE outbox")
+    await resume_syncs(context)
+    (left,) = await sellers.rows("SELECT worker, command FROM outbox")
+    again = decode_command(left["command"])
+    assert (left["worker"], again.kind, again.user_id, UUID(again.id)) == ("amazon", "run_sync", "ann", UUID(work.id))
+    assert (await row(sellers))["resumed"] == 1
+    # Whatever is done counts as a beginning.
+    await run_sync(sellers.desk, again)
+    assert (await row(sellers))["resumed"] == 0
+    for time in range(RESUMED_MAX):
+        await sellers.desk.pool.execute("TRUNCATE outbox")
+        await resume_syncs(context)
+        assert (await row(sellers))["resumed"] == time
+        await sellers.desk.pool.execute(OLDER, timedelta(seconds=IDLE_S * 2**time + 1))
+        await resume_syncs(context)
+    assert (await row(sellers))["resumed"] == RESUMED_MAX
+    await sellers.desk.pool.execute(OLDER, timedelta(seconds=IDLE_S * 2**RESUMED_MAX + 1))
+    await resume_syncs(context)
+    found = await row(sellers)
+    assert (found["status"], document({**found, "now": found["updated_at"]})["error"]) == ("failed", TOO_LONG)
+    assert isinstance(await run_sync(sellers.desk, work), Replied)
+
+
+async def test_many_syncs_at_a_hanging_amazon_keep_nobody_from_starting_one(sellers: Shop) -> None:
+    is_free = asyncio.Event()
+
+    async def spoil(*_: Any) -> None:
+        await is_free.wait()
+
+    shop = sellers.spoilt(spoil)
+    users = [await shop.connect(f"seller-{number}") for number in range(AT_ONCE_MAX + 2)]
+    for user_id in users:
+        await shop.start(user_id)
+    hanging = [asyncio.create_task(shop.step(user_id)) for user_id in users[:AT_ONCE_MAX]]
+    while not shop.desk.tools.places.locked():
+        await asyncio.sleep(0)
+    assert [await shop.step(user_id) for user_id in users[AT_ONCE_MAX:]] == [More(CROWDED_S)] * 2
+    assert (await shop.ask(start_sync))[0] == 200
+    is_free.set()
+    await asyncio.gather(*hanging)
