@@ -7,6 +7,7 @@ Amazon sends along goes to the worker sealed.
 """
 
 import hashlib
+import re
 import secrets
 from typing import Any, NoReturn
 from urllib.parse import urlencode
@@ -40,6 +41,7 @@ WORKER = "amazon"
 STATE_BYTES = 32
 NO_REFERRER: Header = ("referrer-policy", "no-referrer")
 """The URL of the callback has a code in it, and nobody else shall read where a browser comes from."""
+_DATED = re.compile(r"\d{4}-")
 _SENTENCES = {
     "limit": f"limit is a whole number from 1 to {PAGE_MAX}",
     "cursor": "cursor is the nextCursor of the page before, unchanged",
@@ -135,6 +137,10 @@ def _consent(call: Call, query: dict[str, str]) -> FinishConsent:
 async def _listed(call: Call, kind: str, form: Any) -> Reply:
     who = person(call)
     given = {name: value for name, value in read_query(call).items() if value}
+    for name in ("after", "before"):
+        # A mere number would be taken for seconds since 1970.
+        if name in given and not _DATED.match(given[name]):
+            refuse(call.request_id, 400, "BAD_REQUEST", f"{_SENTENCES[name]}.")
     try:
         wanted = msgspec.convert(given, form, strict=False)
     except msgspec.ValidationError as error:

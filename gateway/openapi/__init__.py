@@ -1,14 +1,18 @@
 """GET /openapi.json: every route, as it is. The tests hold each answer of a running gateway against it."""
 
 from gateway.openapi import (
+    amazon,
+    amazon_lists,
     catalogue,
     envelopes,
+    flat,
     g2a,
     games,
     people,
     sale,
     schemas,
     store,
+    syncs,
     webhooks,
 )
 from gateway.openapi.schemas import Part
@@ -30,6 +34,9 @@ DOCUMENT: Part = {
         **store.PATHS,
         **g2a.PATHS,
         **webhooks.PATHS,
+        **amazon.PATHS,
+        **amazon_lists.PATHS,
+        **syncs.PATHS,
         **sale.OPERATION,
     },
     "components": {
@@ -41,6 +48,10 @@ DOCUMENT: Part = {
             **store.SCHEMAS,
             **g2a.SCHEMAS,
             **webhooks.SCHEMAS,
+            **flat.SCHEMAS,
+            **amazon.SCHEMAS,
+            **amazon_lists.SCHEMAS,
+            **syncs.SCHEMAS,
         },
         "parameters": {
             **schemas.PARAMETERS,
@@ -50,8 +61,9 @@ DOCUMENT: Part = {
             **store.PARAMETERS,
             **g2a.PARAMETERS,
             **webhooks.PARAMETERS,
+            **syncs.PARAMETERS,
         },
-        "headers": {**schemas.HEADERS, **envelopes.HEADERS, **games.HEADERS},
+        "headers": {**schemas.HEADERS, **envelopes.HEADERS, **games.HEADERS, **amazon.HEADERS, **syncs.HEADERS},
         "responses": {**schemas.RESPONSES, **envelopes.RESPONSES, **people.RESPONSES},
         "securitySchemes": envelopes.SECURITY_SCHEMES,
     },

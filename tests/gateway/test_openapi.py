@@ -24,14 +24,22 @@ from workers import accounts
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PLAIN_HEADERS = {"content-type", "content-length", "server", "date", "connection", "sec-websocket-accept"}
+PLAIN_HEADERS = {
+    "content-type",
+    "content-length",
+    "server",
+    "date",
+    "connection",
+    "sec-websocket-accept",
+    "transfer-encoding",
+}
 CORS_HEADERS = {"access-control-allow-origin", "access-control-expose-headers"}
 # No request provokes a bug, and none fills the queue of a process while nothing else happens.
 NOT_PERFORMED = {"something-is-wrong-on-our", "too-many-requests-are-waiting", "internal"}
 # What every route answers in the same way is tried on each below.
 TRIED_ON_EACH = {"malformed-head", "url-too-long"}
 # Of a response that has them, not every instance needs them.
-OPTIONAL = {"idempotent-replayed", "age", "set-cookie", "x-session-id", "www-authenticate"}
+OPTIONAL = {"idempotent-replayed", "age", "set-cookie", "x-session-id", "www-authenticate", "referrer-policy"}
 EVERYWHERE = {"400", "414", "500"}
 
 

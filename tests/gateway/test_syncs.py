@@ -279,7 +279,7 @@ async def test_what_a_sync_has_read_is_what_the_lists_have(served: Served) -> No
 async def test_before_the_first_sync_there_is_none(served: Served) -> None:
     merchant = await served.merchant(connected=False)
     assert (await merchant.get(STATUS)).json() == {"success": True, "hasActiveSync": False, "lastSync": None}
-    empty = {"success": True, "syncs": [], "total": 0, "limit": 5, "offset": 3}
+    empty: dict[str, Any] = {"success": True, "syncs": [], "total": 0, "limit": 5, "offset": 3}
     assert (await merchant.get(f"{HISTORY}?limit=5&offset=3")).json() == empty
 
 
@@ -347,6 +347,8 @@ async def test_a_completed_sync_cannot_be_cancelled(served: Served) -> None:
         ("GET", f"{HISTORY}?offset=-1", 400, "bad_request"),
         ("GET", f"{HISTORY}?offset=10001", 400, "bad_request"),
         ("POST", f"{CANCEL}/none", 404, "sync_not_found"),
+        ("GET", f"{AMAZON}/orders?before=4", 400, "bad_request"),
+        ("GET", f"{AMAZON}/claims?after=2026-11-27", 400, "bad_request"),
         ("GET", f"{STATUS}?a=" + "a" * 2048, 414, "url_too_long"),
     ],
 )

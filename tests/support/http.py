@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import AsyncGenerator
 from typing import Any, NamedTuple
 
 RESPONSE_WITHIN_S = 10.0
@@ -33,15 +34,28 @@ async def send(port: int, raw: bytes) -> Response:
 
 
 async def read_response(reader: asyncio.StreamReader) -> Response:
-    """Read one response that has a Content-Length, or ends with its connection, or (101) has no body."""
+    """Read one response: it has a Content-Length, or chunks, or ends with its connection, or (101) has no body."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *lines = head.split("\r\n")
     pairs = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines if line)]
     headers = dict(pairs)
     status = int(first.split()[1])
     length = "0" if status == 101 else headers.get("content-length")
-    body = await (reader.readexactly(int(length)) if length is not None else reader.read())
+    if headers.get("transfer-encoding") == "chunked":
+        body = b"".join([chunk async for chunk in read_chunks(reader)])
+    else:
+        body = await (reader.readexactly(int(length)) if length is not None else reader.read())
     return Response(status, headers, body, tuple(value for name, value in pairs if name == "set-cookie"))
+
+
+async def read_chunks(reader: asyncio.StreamReader) -> AsyncGenerator[bytes]:
+    """The chunks of a body as they come."""
+    while True:
+        size = int(await reader.readuntil(b"\r\n"), 16)
+        chunk = (await reader.readexactly(size + 2))[:size]
+        if not chunk:
+            return
+        yield chunk
 
 
 def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:

@@ -44,7 +44,9 @@ They answer in envelopes: `{"status":"success","data":...}`, a list as `{"result
 refusal with a code, a sentence, whether to repeat it, and what to do. Each is asked from a worker: a client that will
 not wait so long gets 202 and a place where the answer can be had. Whoever has logged in sends
 `Authorization: Bearer`, or as a browser the cookie `session_token`; a guest has a session, in `X-Session-Id` or in the
-cookie `guest_session`. The answers below are the same for all routes that have them, and stand here once.
+cookie `guest_session`. The answers below are the same for all routes that have them, and stand here once. The routes of
+Amazon's syncs have them in their own form, `{"success":false,"message":"...","error":"..."}` with the code in small
+letters, and no 202: a client that was told 503 asks again.
 """
 
 
@@ -99,6 +101,9 @@ def _scene(one: Performed, operation: Any, remark: str = "") -> str:
 
 
 def _remark(scene: Scene, documented: Any, response: Response) -> str:
+    if response.body.startswith(b'{"success":false'):
+        refused = response.json()
+        return f"**{scene.status} {refused['error']}** {refused['message']}"
     if response.body.startswith((b'{"status":"error","error"', b'{"error":{"code"')):
         error = response.json()["error"]
         return f"**{scene.status} {error['code']}** {error['message']}"

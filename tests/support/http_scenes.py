@@ -6,6 +6,7 @@ The same scenes prove the document against a running gateway and are written dow
 import asyncio
 
 from tests.support import (
+    http_scenes_amazon,
     http_scenes_g2a,
     http_scenes_g2a_keys,
     http_scenes_people,
@@ -25,6 +26,7 @@ _OWN = [
     *http_scenes_g2a_keys.SCENES,
     *http_scenes_webhooks.SCENES,
     *http_scenes_g2a.SCENES,
+    *http_scenes_amazon.SCENES,
 ]
 SCENES: list[Scene] = [*_OWN, *common_scenes(_OWN)]
 

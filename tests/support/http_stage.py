@@ -1,9 +1,10 @@
 """Where the scenes of the HTTP interface are performed: gateways in five conditions, and the workers of one."""
 
+import asyncio
 import contextlib
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -18,17 +19,23 @@ from contract.auth_keys import derive_keys
 from contract.bus import new_command_id
 from contract.settings import Settings
 from contract.transport import open_redis
+from contract.upstream_settings import CONSENT_URL
+from gateway.openapi.amazon import CODE, SHOP_AT
+from gateway.openapi.amazon_lists import CURSOR, POSTED_AT
 from gateway.openapi.people import JWT, OPAQUE
 from gateway.openapi.problems import INSTANT, REQUEST_ID
 from gateway.openapi.schemas import ORDER_ID
+from gateway.openapi.syncs import BEGAN_AT_MS, DURATION_S, RETRY
 from gateway.openapi.webhooks import SENT_AT, SIGNATURE
 from sql import apply_schema
 from tests.support.buckets import put_tokens
 from tests.support.http import Response
 from tests.support.processes import running, running_gateway
-from tests.support.sandbox import Sandbox, running_g2a
+from tests.support.sandbox import AmazonSandbox, Sandbox, running_amazon, running_g2a
 from tests.support.servers import Servers
+from tests.support.waiting import open_context
 from tests.support.wire import exchange, head
+from workers import outbox
 
 KEY = "550e8400-e29b-41d4-a716-446655440000"
 ADMIN_KEY = "the operator's key"
@@ -49,14 +56,22 @@ _JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 _OPAQUE = re.compile(r"(?<![\w-])[\w-]{43}(?![\w-])")
 _DIGEST = re.compile(r"(?<![\w-])[0-9a-f]{64}(?![\w-])")
 _SENT_AT = re.compile(r'(?<="timestamp": ")(?!17000)\d{13}')
+_SYNC_AT = re.compile(r"(?<=[0-9a-f]{12}_)\d{13}")
+_DURATION = re.compile(r'(?<="duration":)\d+(\.\d+)?')
+_RETRY = re.compile(r"(?<=retry: )\d+")
+_CLAIM = re.compile(r"(?<=[A-Z]{3}-)[0-9a-f]{64}")
+_CURSOR = re.compile(r'(?<="nextCursor":")[\w-]+')
+_POSTED = re.compile(r'((?<="createdAt":")|(?<="purchaseDate":")|(?<="lastUpdateDate":"))\d{4}-[\d:T-]{14}Z')
+_CODE = re.compile(r"(?<=spapi_oauth_code=)[^& ]+")
 _SESSION = re.compile(r"(?<![\w-])[0-9a-f]{32}(?![\w-])")
 
 
 class Stage(NamedTuple):
     """The ports of gateways: of the sale, without and with a crowd; away from Redis; of the store with all its workers,
-    and without any. `redis` is that of the sale, `database` the Postgres of the store, `sandbox` the G2A that it has.
+    without any, and with a page that sellers are sent back to. `redis` is that of the sale, `database` the Postgres of
+    the store, `sandbox` the G2A that it has, and `amazon` its Amazon.
 
-    `known` has what stands for `{name}` in a scene.
+    `known` has what stands for `{name}` in a scene; what is put on `stack` is closed when all of them are over.
     """
 
     open: int
@@ -64,10 +79,13 @@ class Stage(NamedTuple):
     away: int
     store: int
     idle: int
+    back: int
     redis: lua.Client
     database: asyncpg.Connection
     sandbox: Sandbox
+    amazon: AmazonSandbox
     known: dict[str, str]
+    stack: contextlib.AsyncExitStack
 
 
 Prepare = Callable[[Stage], Awaitable[object]]
@@ -76,9 +94,10 @@ Prepare = Callable[[Stage], Awaitable[object]]
 class Scene(NamedTuple):
     """A request, the status that answers it, and the name of the documented example of that answer.
 
-    `on` is the gateway: open; crowded, with an operator's key and without tokens; away from Redis; store; or idle, the
-    store's without workers. `prepare` brings about what the scene needs, `keep` names what is known after it, by its
-    place in the answer. What many routes have in common is `common`.
+    `on` is the gateway: open; crowded, with an operator's key and without tokens; away from Redis; store; idle, the
+    store's without workers; or back, the store's with a page that sellers are sent back to. `prepare` brings about what
+    the scene needs, `keep` names what is known after it, by its place in the answer. What many routes have in common is
+    `common`.
     """
 
     operation: str
@@ -105,7 +124,7 @@ Performed = tuple[Scene, Scene, Response]
 
 @contextlib.asynccontextmanager
 async def staged(servers: Servers, directory: Path) -> AsyncIterator[Stage]:
-    """Five gateways on an emptied Valkey; the store has a database of its own, with an administrator."""
+    """Six gateways on an emptied Valkey; the store has a database of its own, with an administrator."""
     calm = Settings(redis_url=servers.redis_url, rate_per_s=100_000, body_timeout_s=BODY_TIMEOUT_S, redis_timeout_s=1)
     crowded = msgspec.structs.replace(calm, rate_per_s=0.001, burst=1, admin_key=ADMIN_KEY)
     redis = open_redis(calm)
@@ -124,11 +143,14 @@ async def staged(servers: Servers, directory: Path) -> AsyncIterator[Stage]:
             auth_seed=seed,
             ask_timeout_s=20,
             g2a_sandbox_products=PRODUCTS,
+            gateway_url=SHOP_AT,
+            amazon_consent_url=CONSENT_URL,
         )
+        back = msgspec.structs.replace(store, amazon_return_url=f"{SHOP_AT}/connected")
         idle = msgspec.structs.replace(store, redis_url=_numbered(servers.redis_url, 2), ask_timeout_s=0.1)
         away = msgspec.structs.replace(calm, redis_url=f"redis://127.0.0.1:{free_port()}/0", auth_seed=seed)
         ports: list[int] = []
-        conditions = {"open": calm, "crowded": crowded, "away": away, "store": store, "idle": idle}
+        conditions = {"open": calm, "crowded": crowded, "away": away, "store": store, "idle": idle, "back": back}
         for name, settings in conditions.items():
             own = msgspec.structs.replace(settings, data_dir=directory / name)
             own.data_dir.mkdir()
@@ -136,10 +158,21 @@ async def staged(servers: Servers, directory: Path) -> AsyncIterator[Stage]:
             ports.append(served.port)
             if name == "store":
                 sandbox = await stack.enter_async_context(running_g2a(served))
-                await stack.enter_async_context(running(sandbox.settings, "worker", "all"))
-        yield Stage(
-            *ports, redis, database, sandbox, {"{admin}": await _add_admin(database, seed), "{session}": SESSION}
-        )
+                amazon = await stack.enter_async_context(running_amazon(sandbox.settings))
+                await stack.enter_async_context(running(amazon.settings, "worker", "all"))
+                await stack.enter_async_context(_publishing(amazon.settings))
+        known = {"{admin}": await _add_admin(database, seed), "{session}": SESSION}
+        yield Stage(*ports, redis, database, sandbox, amazon, known, stack)
+
+
+@contextlib.asynccontextmanager
+async def _publishing(settings: Settings) -> AsyncGenerator[None]:
+    """What waits in the outbox is sent inside the block. The reaper would run its schedules too, when they are due."""
+    stop = asyncio.Event()
+    async with open_context(settings) as context, asyncio.TaskGroup() as tasks:
+        tasks.create_task(outbox.run(context, stop))
+        yield
+        stop.set()
 
 
 @contextlib.asynccontextmanager
@@ -188,6 +221,13 @@ def normalised(text: str) -> str:
         (_INSTANT, INSTANT),
         (_DIGEST, SIGNATURE),
         (_SENT_AT, SENT_AT),
+        (_SYNC_AT, BEGAN_AT_MS),
+        (_DURATION, f"{DURATION_S}"),
+        (_RETRY, RETRY),
+        (_CLAIM, SIGNATURE),
+        (_CURSOR, CURSOR),
+        (_POSTED, POSTED_AT),
+        (_CODE, CODE),
     ):
         text = pattern.sub(ours, text)
     return text

@@ -14,7 +14,12 @@ def refused(response: Response | None, *statuses: int) -> str:
     document = response.json()
     if document == {"error": "Missing Idempotency Key"}:
         return document["error"]
-    if "error" in document:
+    if document.get("success") is False:
+        # The contract of Amazon's syncs has its refusals flat.
+        assert {"message", "error"} <= set(document), document
+        assert document["error"] == document["error"].lower()
+        said = document["message"]
+    elif "error" in document:
         # The envelope of /api; some contracts there have the error alone.
         assert set(document["error"]) == {"code", "message", "details"}, document
         assert set(document["error"]["details"]) == {"retryable", "suggestedAction"}, document
@@ -33,7 +38,8 @@ def code(answer: Response | None, *statuses: int) -> str:
     """The code of a refusal by a route of /api, whose form is checked."""
     refused(answer, *statuses)
     assert answer is not None
-    return answer.json()["error"]["code"]
+    error = answer.json()["error"]
+    return error if isinstance(error, str) else error["code"]
 
 
 def unread(response: Response | None) -> None:

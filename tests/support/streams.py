@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncGenerator
 from typing import Any, NamedTuple
 
-from tests.support.http import Response, request
+from tests.support.http import Response, read_chunks, request
 
 HEARS_WITHIN_S = 10.0
 
@@ -31,18 +31,18 @@ class Stream:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, headers: dict[str, str]) -> None:
         self.headers = headers
-        self._reader, self._writer = reader, writer
+        self._chunks, self._writer = read_chunks(reader), writer
         self._text = b""
 
     async def hear(self, within_s: float = HEARS_WITHIN_S) -> Event | None:
         """The next event or comment; None when the reply has ended."""
         async with asyncio.timeout(within_s):
             while b"\n\n" not in self._text:
-                piece = await self._piece()
-                if not piece:
+                try:
+                    self._text += await anext(self._chunks)
+                except StopAsyncIteration:
                     assert self._text == b"", "the reply ends in the midst of an event"
                     return None
-                self._text += piece
         text, _, self._text = self._text.partition(b"\n\n")
         fields = dict(line.split(": ", 1) for line in text.decode().splitlines() if not line.startswith(":"))
         return Event(fields.get("event", ""), json.loads(fields["data"]) if "data" in fields else None)
@@ -59,14 +59,6 @@ class Stream:
         self._writer.close()
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
-
-    async def _piece(self) -> bytes:
-        """One chunk; nothing at the end."""
-        try:
-            size = int(await self._reader.readuntil(b"\r\n"), 16)
-            return (await self._reader.readexactly(size + 2))[:size]
-        except asyncio.IncompleteReadError:
-            raise ConnectionError("the connection ends before the reply does") from None
 
 
 @contextlib.asynccontextmanager
