@@ -56,10 +56,10 @@ async def test_the_last_page_ends_in_three_ways(reader: Reader, kind: Kind) -> N
     assert f"'{name}': None" in str(last)
 
 
-@pytest.mark.parametrize("length", [1, 3])
+@pytest.mark.parametrize(("length", "empty_pages"), [(1, 0), (3, 0), (3, 1)])
 @EVERY_KIND
-async def test_tokens_can_come_again_for_ever(reader: Reader, kind: Kind, length: int) -> None:
-    await reader.sandbox.control(page_max=5, loop=length)
+async def test_tokens_can_come_again_for_ever(reader: Reader, kind: Kind, length: int, empty_pages: int) -> None:
+    await reader.sandbox.control(page_max=5, loop=length, empty_pages=empty_pages)
     tokens, token = [""], ""
     for _ in range(4 * length):
         token = kind.token(await reader.page(kind, token)) or ""

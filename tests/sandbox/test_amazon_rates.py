@@ -144,6 +144,8 @@ async def test_faults_are_told_as_amazon_tells_them(
     reply = await reader.ask(ORDERS)
     assert (reply.status, reply.json()["errors"][0]["code"]) == expected
     assert reply.headers["x-amzn-requestid"]
+    noted = (await reader.sandbox.journal())["requests"][-1]
+    assert (noted["operation"], noted["seller"], noted["status"]) == ("getOrders", "A1SANDBOXSELLER", expected[0])
     assert (await reader.ask(ORDERS)).status == 200
 
 

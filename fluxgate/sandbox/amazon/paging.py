@@ -59,23 +59,28 @@ class Pages:
         asked = (seller, request.path, *sorted(item for item in request.query.items() if item[0] != name))
         cursor = self._open(given, asked) if given else Cursor(asked)
         chain = (*cursor.chain, given) if given and self._control.loop else ()
+        start = chain[0] if chain and len(chain) >= self._control.loop else ""
         if cursor.empties:
-            return Page([], self._issue(cursor._replace(empties=cursor.empties - 1, chain=chain)))
+            rest = cursor._replace(empties=cursor.empties - 1, chain=chain)
+            return Page([], start or self._follow(given, rest))
         size = min(size, self._control.page_max)
         fetched, has_more = fetch(cursor.last, max(1, size - len(cursor.again)))
         places = [*cursor.again, *fetched]
-        if chain and (len(chain) >= self._control.loop or not has_more):
+        if chain and (start or not has_more):
             return Page(places, chain[0])
         if not has_more and not self._control.loop:
             return Page(places, "")
         last = fetched[-1] if fetched else cursor.last
         again = fetched[-self._control.duplicates :][: size - 1] if self._control.duplicates else ()
-        if self._control.loop and self._next.get(given) in self._cursors:
-            return Page(places, self._next[given])
-        token = self._issue(Cursor(asked, last, self._control.empty_pages, again, chain))
-        if given and self._control.loop:
-            self._next[given] = token
-        return Page(places, token)
+        return Page(places, self._follow(given, Cursor(asked, last, self._control.empty_pages, again, chain)))
+
+    def _follow(self, given: str, cursor: Cursor) -> str:
+        """The token after the one that was given."""
+        if not (given and self._control.loop):
+            return self._issue(cursor)
+        if self._next.get(given) not in self._cursors:
+            self._next[given] = self._issue(cursor)
+        return self._next[given]
 
     def _issue(self, cursor: Cursor) -> str:
         # Base64 as it comes, with all that has to be quoted in a URL.

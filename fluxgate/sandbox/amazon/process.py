@@ -68,8 +68,8 @@ AGENT_MAX = 500
 class Caller(NamedTuple):
     """Who asks for what; empty where that is not known."""
 
-    seller: str = ""
-    operation: str = ""
+    seller: str
+    operation: str
 
 
 def serve(settings: Settings) -> None:
@@ -99,16 +99,17 @@ class Sandbox:
             return Reply(204)
         state, work = self._state, ADDRESSES.find(request)
         if request.path[1:].partition("/")[0] not in APIS:
-            return (await _right(state, request, work))[0]
+            return await _right(state, request, work)
         at = time.time()
-        reply, caller = await _spoilt(state, request, work)
+        caller = Caller(state.tokens.owner(request.headers.get("x-amz-access-token")), _name(work))
+        reply = await _spoilt(state, request, work)
         reply = reply._replace(headers=(("x-amzn-RequestId", str(uuid.uuid4())), *reply.headers))
         status = 0 if reply.sent in ("hang", "none") else reply.status
         state.journal.note(work.route, status, _entry(state, request, reply, caller, at) | {"status": status})
         return reply
 
 
-async def _spoilt(state: State, request: Request, work: Work) -> tuple[Reply, Caller]:
+async def _spoilt(state: State, request: Request, work: Work) -> Reply:
     """The answer, with whatever is to go wrong with it."""
     fault = state.faults.strike(request)
     latency_ms = state.control.latency_ms + (fault.latency_ms if fault else 0)
@@ -116,43 +117,40 @@ async def _spoilt(state: State, request: Request, work: Work) -> tuple[Reply, Ca
         await asyncio.sleep(latency_ms / 1000)
     if fault is None:
         return await _right(state, request, work)
-    right, caller = Reply(0), Caller(operation=_name(work))
-    if does_the_work(fault):
-        right, caller = await _right(state, request, work)
+    right = await _right(state, request, work) if does_the_work(fault) else Reply(0)
     return spoiled(
         fault, right, lambda status, code: refused(request.path, status, "The sandbox was told to refuse this.", code)
-    ), caller
+    )
 
 
-async def _right(state: State, request: Request, work: Work) -> tuple[Reply, Caller]:
-    """The right answer, and who has asked for it."""
+async def _right(state: State, request: Request, work: Work) -> Reply:
+    """The right answer."""
     operation = OPERATIONS.get(work.route)
-    caller = Caller(operation=_name(work))
     try:
         if not work.handler:
             raise Refused(405 if work.is_known else 404, "", "There is nothing at this address.")
         if not operation:
-            return await work.handler(state, request, *work.arguments), caller
-        caller = Caller(state.tokens.check(request.headers.get("x-amz-access-token")), operation)
+            return await work.handler(state, request, *work.arguments)
+        seller = state.tokens.check(request.headers.get("x-amz-access-token"))
         if operation in state.control.denied:
             raise Refused(403, "", DENIED)
-        if not state.rates.take(caller.seller, operation):
+        if not state.rates.take(seller, operation):
             raise Refused(429, "", "")
-        _insert(state, request, caller)
-        reply = await work.handler(state, state.seller(caller.seller), request, *work.arguments)
+        _insert(state, request, seller)
+        reply = await work.handler(state, state.seller(seller), request, *work.arguments)
         reply = _padded(reply, state.control.padding)
     except Refused as refusal:
         reply = refused(request.path, refusal.status, refusal.message, refusal.code, refusal.details)
-    if operation and caller.seller and reply.status in RATE_TOLD:
+    if operation and reply.status in RATE_TOLD:
         reply = reply._replace(headers=(*reply.headers, *state.rates.header(operation)))
-    return reply, caller
+    return reply
 
 
 def _name(work: Work) -> str:
     return OPERATIONS.get(work.route) or LOGINS.get(work.route, "")
 
 
-def _insert(state: State, request: Request, caller: Caller) -> None:
+def _insert(state: State, request: Request, seller: str) -> None:
     """Let rows come while somebody reads."""
     count = state.control.insert_while_paging
     if count and any(name.lower() in ("nexttoken", "paginationtoken") for name in request.query):
@@ -161,7 +159,7 @@ def _insert(state: State, request: Request, caller: Caller) -> None:
             "fba": Advance(skus_new=count),
             "orders": Advance(orders_new=count),
         }
-        state.seller(caller.seller).advance(come[request.path[1:].partition("/")[0]])
+        state.seller(seller).advance(come[request.path[1:].partition("/")[0]])
 
 
 def _padded(reply: Reply, count: int) -> Reply:

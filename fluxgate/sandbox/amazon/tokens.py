@@ -103,6 +103,11 @@ class Tokens:
             raise self._denied(EXPIRED)
         return access.seller
 
+    def owner(self, token: str | None) -> str:
+        """Whom an access token is of, whether it is good or not; "" where nobody knows."""
+        access = self._access.get(token or "")
+        return access.seller if access else ""
+
     def make_code(self, seller: str, redirect_uri: str) -> str:
         """A code that says that a seller has consented."""
         code = secrets.token_urlsafe(18)
