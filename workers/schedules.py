@@ -69,10 +69,9 @@ async def forget_logins(context: Context) -> None:
 
 async def forget_amazon(context: Context) -> None:
     """Delete syncs with Amazon that ended long ago, and the ways to Amazon from which nobody has come back."""
-    forget_syncs, age = load_queries("amazon_sync")["forget_syncs"], SYNC_DAYS * DAY_S
-    await _in_pages(context, lambda: context.pool.fetchval(forget_syncs, age, PAGE_ROWS))
-    forget_consents = load_queries("amazon_accounts")["forget_consents"]
-    await _in_pages(context, lambda: _deleted(context, forget_consents))
+    queries, age = load_queries("amazon_sync"), SYNC_DAYS * DAY_S
+    await _in_pages(context, lambda: context.pool.fetchval(queries["forget_syncs"], age, PAGE_ROWS))
+    await _in_pages(context, lambda: _deleted(context, queries["forget_consents"]))
 
 
 async def forget_guests(context: Context) -> None:

@@ -94,6 +94,13 @@ SELECT fingerprint, claim_id FROM amazon_claims
 WHERE user_id = $1 AND fingerprint = ANY($2::bytea[]) AND created_at IS NULL AND seen_pass < $3 AND synced_at > $4
 ORDER BY synced_at DESC, claim_id;
 
+-- name: forget_consents
+-- Deletes the states of sellers who have not come back from Amazon's page in time.
+-- $1 rows at most bigint
+DELETE FROM amazon_consents WHERE digest IN (
+    SELECT digest FROM amazon_consents WHERE expires_at < now() ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
+);
+
 -- name: forget_syncs
 -- Deletes syncs that ended long ago; gives how many it were.
 -- $1 age in seconds double precision, $2 rows at most bigint

@@ -104,6 +104,30 @@ async def test_logins_that_have_ended_are_forgotten(context: Context) -> None:
     assert [row["good"] for row in left] == [True]
 
 
+async def test_syncs_with_amazon_of_long_ago_and_consents_that_nobody_gave_are_forgotten(context: Context) -> None:
+    user = new_command_id()
+    await context.pool.execute(
+        "INSERT INTO users (id, email, password_hash, nickname) VALUES ($1, $2, 'any', 'any')", user, f"{user}@example"
+    )
+    for days in (-200, -190, -181, -179):
+        await context.pool.execute(
+            "INSERT INTO sync_progress (id, sync_id, user_id, status, current_step, until, completed_at)"
+            " VALUES (gen_random_uuid(), $1, $2, 'failed', 'any', now(), now() + make_interval(days => $3))",
+            f"sync{days}",
+            user,
+            days,
+        )
+    for digest, days in ((b"a" * 32, -1), (b"b" * 32, 1)):
+        await context.pool.execute(
+            "INSERT INTO amazon_consents VALUES ($1, $2, now() + make_interval(days => $3))", digest, user, days
+        )
+    await schedules.forget_amazon(context)
+    left = await context.pool.fetch("SELECT sync_id FROM sync_progress WHERE user_id = $1", user)
+    assert [row["sync_id"] for row in left] == ["sync-179"]
+    left = await context.pool.fetch("SELECT digest FROM amazon_consents WHERE user_id = $1", user)
+    assert [row["digest"] for row in left] == [b"b" * 32]
+
+
 async def test_what_guests_have_left_is_forgotten(context: Context) -> None:
     old, young = UUID(new_command_id()).hex, UUID(new_command_id()).hex
     for guest, days in ((old, 90), (young, 0)):
