@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from contract.settings import Settings, SettingsError, read_settings
-from fluxgate.urls import require_urls
+from contract.settings import SettingsError, read_settings
+from fluxgate.cli_common import AsJson, example, given_settings, resolved_settings
+from fluxgate.cli_sandbox import sandbox
 
 # What a command that could not run ends with; 1 is for one that ran and found something wrong.
 EXIT_REFUSED = 2
@@ -30,15 +31,7 @@ user = typer.Typer(help="Make accounts, put money on them, and make the keys of 
 app.add_typer(user, name="user")
 cache = typer.Typer(help="Look at cached answers, or drop them.", no_args_is_help=True)
 app.add_typer(cache, name="cache")
-sandbox = typer.Typer(help="Run what plays another party's part.", no_args_is_help=True)
 app.add_typer(sandbox, name="sandbox")
-
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
-
-
-def example(line: str) -> str:
-    """The last lines of a command's help."""
-    return f"Example:  [bold]{line}[/bold]"
 
 
 @app.command(epilog=example("FLUXGATE_RATE_PER_S=500 fluxgate up"))
@@ -46,7 +39,7 @@ def up() -> None:
     """Run the whole system on this machine, until ctrl-C."""
     from fluxgate.up import run
 
-    asyncio.run(run(_given_settings()))
+    asyncio.run(run(given_settings()))
 
 
 @app.command(epilog=example("FLUXGATE_GATEWAY_WORKERS=4 fluxgate gateway"))
@@ -54,7 +47,7 @@ def gateway() -> None:
     """Run the HTTP gateway alone."""
     from fluxgate.gateway import serve
 
-    serve(_settings())
+    serve(resolved_settings())
 
 
 @app.command(epilog=example("fluxgate worker orders"))
@@ -67,7 +60,7 @@ def worker(
     for name in names:
         if name not in (*SERVICES, ALL):
             raise typer.BadParameter(f"there is no worker {name!r}; there is {', '.join((*sorted(SERVICES), ALL))}.")
-    asyncio.run(run_worker(names, _settings()))
+    asyncio.run(run_worker(names, resolved_settings()))
 
 
 @app.command(epilog=example("fluxgate reaper"))
@@ -75,7 +68,7 @@ def reaper() -> None:
     """Run the reaper: it gives back what has lapsed, and proves the books."""
     from workers.run import run_reaper
 
-    asyncio.run(run_reaper(_settings()))
+    asyncio.run(run_reaper(resolved_settings()))
 
 
 @app.command(epilog=example("FLUXGATE_GATEWAY_URL=https://shop.example fluxgate waiting-room"))
@@ -83,7 +76,7 @@ def waiting_room() -> None:
     """Serve the waiting room's page alone."""
     from fluxgate.waiting_room import serve
 
-    serve(_settings())
+    serve(resolved_settings())
 
 
 @app.command(epilog=example("FLUXGATE_POSTGRES_URL=postgresql://me@db/shop fluxgate schema"))
@@ -91,7 +84,7 @@ def schema() -> None:
     """Bring the tables in Postgres up to date."""
     from sql import apply_schema
 
-    applied = asyncio.run(apply_schema(_settings().postgres_at))
+    applied = asyncio.run(apply_schema(resolved_settings().postgres_at))
     typer.echo("\n".join(f"applied {name}" for name in applied) or "The schema is up to date.")
 
 
@@ -100,7 +93,7 @@ def reconcile(as_json: AsJson = False) -> None:
     """Prove the books: initial = left + held + sold + returned, Redis against Postgres. Exits with 1 if they differ."""
     from fluxgate.reconcile import command
 
-    raise typer.Exit(asyncio.run(command(_settings(), as_json)))
+    raise typer.Exit(asyncio.run(command(resolved_settings(), as_json)))
 
 
 @app.command(epilog=example("fluxgate queue --json"))
@@ -108,7 +101,7 @@ def queue(as_json: AsJson = False) -> None:
     """Show what waits: commands in the streams of lanes and workers, and those in the outbox."""
     from fluxgate.queue import command
 
-    raise typer.Exit(asyncio.run(command(_settings(), as_json)))
+    raise typer.Exit(asyncio.run(command(resolved_settings(), as_json)))
 
 
 @app.command(epilog=example("fluxgate doctor"))
@@ -116,7 +109,7 @@ def doctor(as_json: AsJson = False) -> None:
     """Look for what would keep Flux-Gate from running well here. Exits with 1 if there is something."""
     from fluxgate.doctor import command
 
-    raise typer.Exit(asyncio.run(command(_given_settings(), as_json)))
+    raise typer.Exit(asyncio.run(command(given_settings(), as_json)))
 
 
 @app.command(epilog=example("fluxgate version"))
@@ -138,7 +131,7 @@ def dead_list(lane: Lane = None, queue: Queue = None, as_json: AsJson = False) -
     """List the dead letters with their reasons."""
     from fluxgate.dead import Where, list_command
 
-    raise typer.Exit(asyncio.run(list_command(_settings(), as_json, Where(lane, queue))))
+    raise typer.Exit(asyncio.run(list_command(resolved_settings(), as_json, Where(lane, queue))))
 
 
 EntryId = Annotated[str, typer.Argument(help="The entry, as `fluxgate dead list` shows it.", show_default=False)]
@@ -149,7 +142,7 @@ def dead_show(entry_id: EntryId, lane: Lane = None, queue: Queue = None, as_json
     """Show one dead letter in full."""
     from fluxgate.dead import Where, show_command
 
-    raise typer.Exit(asyncio.run(show_command(_settings(), entry_id, Where(lane, queue), as_json)))
+    raise typer.Exit(asyncio.run(show_command(resolved_settings(), entry_id, Where(lane, queue), as_json)))
 
 
 @dead.command("replay", epilog=example("fluxgate dead replay 1763712000000-0"))
@@ -164,7 +157,7 @@ def dead_replay(
 
     if bool(entry_ids) == every:
         raise typer.BadParameter("name the entries to hand in again, or give --all, and not both.")
-    raise typer.Exit(asyncio.run(replay_command(_settings(), entry_ids or [], Where(lane, queue))))
+    raise typer.Exit(asyncio.run(replay_command(resolved_settings(), entry_ids or [], Where(lane, queue))))
 
 
 @dead.command("drop", epilog=example("fluxgate dead drop 1763712000000-0"))
@@ -177,7 +170,7 @@ def dead_drop(
     """Delete dead letters that nobody waits for, and print them."""
     from fluxgate.dead import Where, drop_command
 
-    raise typer.Exit(asyncio.run(drop_command(_settings(), entry_ids, Where(lane, queue), force)))
+    raise typer.Exit(asyncio.run(drop_command(resolved_settings(), entry_ids, Where(lane, queue), force)))
 
 
 @cache.command("list", epilog=example("fluxgate cache list 'game:*'"))
@@ -188,7 +181,7 @@ def cache_list(
     """List cached answers: names, sizes, ages."""
     from fluxgate.cache import list_command
 
-    raise typer.Exit(asyncio.run(list_command(_settings(), pattern, as_json)))
+    raise typer.Exit(asyncio.run(list_command(resolved_settings(), pattern, as_json)))
 
 
 @cache.command("drop", epilog=example("fluxgate cache drop 'user:7:*'"))
@@ -199,7 +192,7 @@ def cache_drop(
     """Delete cached answers; the next reader of each has it made anew."""
     from fluxgate.cache import drop_command
 
-    raise typer.Exit(asyncio.run(drop_command(_settings(), pattern, as_json)))
+    raise typer.Exit(asyncio.run(drop_command(resolved_settings(), pattern, as_json)))
 
 
 Email = Annotated[str, typer.Argument(help="The e-mail address that the account has.", show_default=False)]
@@ -220,7 +213,7 @@ def user_create(
         password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-    asyncio.run(create_command(_settings(), email, password, admin))
+    asyncio.run(create_command(resolved_settings(), email, password, admin))
 
 
 @user.command("credit", epilog=example("fluxgate user credit ann@shop.example 25.00"))
@@ -231,7 +224,7 @@ def user_credit(
     """Put money on an account, and write it into the ledger."""
     from fluxgate.user import credit_command
 
-    asyncio.run(credit_command(_settings(), email, amount))
+    asyncio.run(credit_command(resolved_settings(), email, amount))
 
 
 @user.command("keys", epilog=example("fluxgate user keys >> .env"))
@@ -242,27 +235,6 @@ def user_keys(
     from fluxgate.user import keys_command
 
     keys_command(read_settings(), in_force)
-
-
-@sandbox.command("g2a", epilog=example("FLUXGATE_G2A_SANDBOX_PRODUCTS=100000 fluxgate sandbox g2a"))
-def sandbox_g2a() -> None:
-    """Play G2A, on loopback, until ctrl-C: a catalogue, orders, keys, webhooks, and every fault on request."""
-    from fluxgate.sandbox.g2a.process import serve
-
-    serve(_given_settings())
-
-
-@sandbox.command("amazon", epilog=example("FLUXGATE_AMAZON_SANDBOX_PORT=5011 fluxgate sandbox amazon"))
-def sandbox_amazon() -> None:
-    """Play Amazon, on loopback, until ctrl-C: claims, inventory, orders, true rates, and every fault on request."""
-    from fluxgate.sandbox.amazon.process import serve
-
-    serve(_given_settings())
-
-
-@sandbox.callback()
-def sandbox_help() -> None:
-    """Run what plays another party's part."""
 
 
 def main() -> None:
@@ -277,18 +249,6 @@ def main() -> None:
             raise
         typer.echo(f"fluxgate: {sentence}", err=True)
         sys.exit(EXIT_REFUSED)
-
-
-def _given_settings() -> Settings:
-    return require_urls(read_settings())
-
-
-def _settings() -> Settings:
-    """The settings, with the servers of the `up` that runs here where no others are given."""
-    # Late, because it imports the clients of both servers, which take longer than all the rest of a small process.
-    from fluxgate.embedded import resolve
-
-    return resolve(_given_settings())
 
 
 def _explain(error: Exception) -> str | None:
