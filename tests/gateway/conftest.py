@@ -1,6 +1,6 @@
 """Fixtures of the gateway's tests: one gateway for a whole module, and a sale that must come out of a test whole."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from itertools import count
 
 import pytest
@@ -10,11 +10,13 @@ from contract.settings import Settings
 from contract.transport import open_redis
 from gateway.caching import Cache
 from tests.support.cached_reads import Source
+from tests.support.connected import Served, open_served
 from tests.support.http import init
 from tests.support.processes import running, running_gateway
 from tests.support.selling import Sale
 from tests.support.servers import Servers
 from tests.support.shop import Shop, open_shop
+from tests.support.told_syncs import Scene, open_scene
 
 BODY_TIMEOUT_S = 0.5
 UNITS = 10
@@ -102,3 +104,30 @@ async def shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> As
     """A gateway with all workers, for all tests of a module."""
     async with open_shop(servers, tmp_path_factory.mktemp("shop")) as opened:
         yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def opened_syncs(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    """A store that syncs with Amazon, for all tests of a module."""
+    async with open_served(servers, tmp_path_factory.mktemp("syncs")) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def served(opened_syncs: Served) -> Served:
+    """The same, with Amazon as it is at first."""
+    await opened_syncs.sandbox.reset()
+    return opened_syncs
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def begin_scene(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Callable[[], Scene]]:
+    """A gateway, and a worker that tells of syncs what a test has it tell, for all tests of a module."""
+    async with open_scene(servers, tmp_path_factory.mktemp("events")) as begin:
+        yield begin
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def scene(begin_scene: Callable[[], Scene]) -> Scene:
+    """A sync that has begun, of somebody whom no other test knows."""
+    return begin_scene()

@@ -1,16 +1,32 @@
 """Somebody who has logged in and may connect an account at Amazon, all through HTTP, as his browser does it."""
 
+import contextlib
 import secrets
-from typing import Any, NamedTuple
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from tests.support.http import Response
-from tests.support.sandbox import AmazonSandbox
+import asyncpg
+
+from contract.settings import Settings
+from contract.transport import open_redis
+from tests.support.desk import open_desk
+from tests.support.http import Response, request, send
+from tests.support.http_stage import own_database
+from tests.support.processes import running, running_gateway
+from tests.support.sandbox import AmazonSandbox, running_amazon
+from tests.support.servers import Servers
 from tests.support.shoppers import Shopper, add_shopper
 from tests.support.streams import Event, streaming
 from workers.service import Desk
+from workers.store_orders import STORE
 
 AMAZON = "/api/v1/integrations/amazon"
+START = f"{AMAZON}/sync"
+STATUS, HISTORY, CANCEL, EVENTS = "/api/sync/status", "/api/sync/history", "/api/sync/cancel", "/api/sync/events"
+HELD_UP = {"getOrders": {"per_s": 0.001, "burst": 1}}
+"""One page of orders, and the next in a quarter of an hour: a sync goes on for as long as a test needs."""
 
 
 class Merchant(NamedTuple):
@@ -59,3 +75,44 @@ async def add_merchant(sandbox: AmazonSandbox, desk: Desk, port: int) -> Merchan
     """Somebody new, who is a new seller at Amazon and has not connected it yet."""
     shopper = await add_shopper(sandbox.settings, desk, "0.01")
     return Merchant(shopper._replace(port=port), sandbox, f"A1{secrets.token_hex(6).upper()}")
+
+
+class Served(NamedTuple):
+    """A gateway of a store, its sandbox, and a way to its database."""
+
+    sandbox: AmazonSandbox
+    desk: Desk
+    database: Any
+    port: int
+
+    async def merchant(self, *, connected: bool = True) -> Merchant:
+        """Somebody new."""
+        merchant = await add_merchant(self.sandbox, self.desk, self.port)
+        if connected:
+            answer = await merchant.connect()
+            assert answer.status == 200, answer
+        return merchant
+
+    async def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Response:
+        """A request of nobody in particular."""
+        return await send(self.port, request(method, path, body, **headers))
+
+
+@contextlib.asynccontextmanager
+async def open_served(servers: Servers, directory: Path) -> AsyncGenerator[Served]:
+    """All of it, with a database of its own. A busy machine may take its time to answer."""
+    async with own_database(servers.postgres_url) as postgres_url, contextlib.AsyncExitStack() as stack:
+        settings = Settings(
+            redis_url=servers.redis_url, postgres_url=postgres_url, data_dir=directory, ask_timeout_s=20
+        )
+        redis = open_redis(settings)
+        await redis.flushall()
+        await redis.aclose()
+        sandbox = await stack.enter_async_context(running_amazon(settings))
+        await stack.enter_async_context(running(sandbox.settings, "reaper"))
+        await stack.enter_async_context(running(sandbox.settings, "worker", "amazon"))
+        gateway = await stack.enter_async_context(running_gateway(sandbox.settings))
+        desk = await stack.enter_async_context(open_desk(gateway, STORE))
+        database: Any = await cast(Any, asyncpg).connect(postgres_url)
+        stack.push_async_callback(database.close)
+        yield Served(sandbox, desk, database, gateway.port)
