@@ -7,14 +7,14 @@ Emits     a reply to each
 Fails     as `workers/bus.py` says; a fault of Amazon ends no command, but is told by the sync that has met it
 """
 
-import asyncio
 from typing import NamedTuple
 
 from contract.auth_keys import PrivateKeys, private_keys
 from contract.settings import Settings
 from workers import amazon_accounts, amazon_lists, amazon_sync
 from workers.amazon_account_rows import token_keeper
-from workers.amazon_runs import AT_ONCE_MAX
+from workers.amazon_places import Places
+from workers.amazon_runs import AT_ONCE_MAX, STEP_S
 from workers.clients.amazon import Amazon
 from workers.clients.amazon_adapters import open_amazon
 from workers.service import Handler, Service
@@ -28,13 +28,13 @@ class Tools(NamedTuple):
     amazon: Amazon
     vault: Vault
     keys: PrivateKeys
-    places: asyncio.Semaphore
+    places: Places
 
 
 def open_tools(settings: Settings) -> Tools:
     """Raises SettingsError where the settings do not say where Amazon is, what it knows us by, or what seals."""
     keys, vault = private_keys(settings), open_vault(settings)
-    return Tools(open_amazon(settings, token_keeper(settings, vault)), vault, keys, asyncio.Semaphore(AT_ONCE_MAX))
+    return Tools(open_amazon(settings, token_keeper(settings, vault)), vault, keys, Places(AT_ONCE_MAX, STEP_S))
 
 
 async def close_tools(tools: Tools) -> None:

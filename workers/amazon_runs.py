@@ -20,6 +20,7 @@ from workers.amazon_account_rows import find_account
 from workers.amazon_cursor import Stuck, cursor_of
 from workers.amazon_documents import QUERIES, told_of
 from workers.amazon_parts import fetch, first_cursor
+from workers.amazon_places import Places
 from workers.amazon_resume import RUN_MAX, TOO_LONG
 from workers.amazon_setbacks import meet
 from workers.amazon_steps import Run, do_step, end_part, fail, finish, give_up_part, keep, sweep_on
@@ -32,8 +33,6 @@ STEP_S = 2.0
 AT_ONCE_MAX = 8
 """Syncs that one process has at work: half of its commands. Amazon may hang on each of them, and who starts a sync or
 asks for one is answered all the same."""
-CROWDED_S = 1.0
-"""The pause of a sync that finds them all at work; each of them lets it in after STEP_S."""
 _EXCHANGED = "The Amazon account was disconnected while it was being synced."
 
 
@@ -49,10 +48,10 @@ _which = msgspec.json.Decoder(Which)
 async def run_sync(desk: Desk, command: BusCommand) -> Ending:
     """Go on with a sync until it ends, has to wait, or STEP_S are over."""
     own = _which.decode(command.body).id
-    places = desk.tools.places
-    if places.locked():
-        return More(CROWDED_S)
-    async with places:
+    places: Places = desk.tools.places
+    if places.are_taken:
+        return More(places.turn_s())
+    with places:
         give_up = time.monotonic() + STEP_S
         run = await desk.pool.fetchrow(QUERIES["read_sync"], own)
         while run is not None and run["status"] == "running":

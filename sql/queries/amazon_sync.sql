@@ -8,7 +8,8 @@
 -- text, an object of JSON, $7 status that it ends with text; null: it goes on
 UPDATE sync_progress SET steps = steps + 1, faults = 0, resumed = 0, updated_at = now(), waits_until = NULL,
     progress = greatest(progress, $2), current_step = $3, step = greatest(step, $4), metadata = $5::text::jsonb,
-    cursor = $6::text::jsonb, status = coalesce($7::text, status), completed_at = CASE WHEN $7::text <> '' THEN now() END
+    cursor = $6::text::jsonb, status = coalesce($7::text, status),
+    completed_at = CASE WHEN $7::text <> '' THEN now() END
 WHERE id = $1 RETURNING *, clock_timestamp() AS now;
 
 -- name: begin_sync
