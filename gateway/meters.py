@@ -25,7 +25,7 @@ def own_tally(gate: Gate) -> Tally:
     cache, replies = gate.cache, gate.replies
     reads = {"fresh": cache.hits, "old": cache.stale, "nothing": cache.misses}
     bus = BusTally(replies.awaited, replies.refused, reads, cache.fills)
-    return gate.meter.tally(str(os.getpid()), gate.events.watchers, bus)
+    return gate.meter.tally(str(os.getpid()), gate.events.watchers + gate.progress.watchers, bus)
 
 
 async def publish_forever(gate: Gate) -> None:

@@ -60,6 +60,18 @@ async def test_a_refused_watcher_leaves_nothing_behind(scene: Scene) -> None:
     assert await scene.listeners() == 0
 
 
+async def test_whoever_watches_a_sync_counts_as_a_watcher(scene: Scene) -> None:
+    async def watchers(wanted: int) -> bool:
+        text = (await get(scene.settings.port, "/metrics")).body.decode()
+        lines = [line for line in text.splitlines() if line.startswith("fluxgate_event_watchers{")]
+        return sum(float(line.rpartition(" ")[2]) for line in lines) == wanted
+
+    async with scene.watching() as stream:
+        await stream.hear()
+        assert await watchers(1)
+    await until(lambda: watchers(0))
+
+
 async def test_a_request_that_streams_is_counted_once_under_its_status(scene: Scene) -> None:
     async def counted() -> list[str]:
         text = (await get(scene.settings.port, "/metrics")).body.decode()
