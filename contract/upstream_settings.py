@@ -12,8 +12,6 @@ AMAZON_SANDBOX_CLIENT = ("amzn1.sp.solution.sandbox", "amzn1.application-oa2-cli
 """Application, client and client secret that the sandbox of Amazon takes where none are set."""
 GOATED_SANDBOX = ("SANDBOX", "sandbox-token", "sandbox-refresh")
 """Affiliate code, bearer token and refresh token that the sandbox of Goated takes where none are set."""
-LWA_URL = "https://api.amazon.com/auth/o2/token"
-CONSENT_URL = "https://sellercentral.amazon.com/apps/authorize/consent"
 
 
 class UpstreamSettings(BaseSettings, frozen=True, kw_only=True):
@@ -46,7 +44,8 @@ class UpstreamSettings(BaseSettings, frozen=True, kw_only=True):
     amazon_url: str = ""
     # Where Login with Amazon gives access tokens. Empty: Amazon itself, or the sandbox.
     amazon_lwa_url: str = ""
-    # The page on which a seller lets this application in. Empty: Seller Central, or the sandbox's.
+    # The page of Seller Central, in the region of the sellers, on which they let this application in. Empty: none, or
+    # the sandbox's.
     amazon_consent_url: str = ""
     # What Amazon knows this application by: its id, its client id, and its client secret. Empty: what the sandbox takes
     # (development only).
@@ -133,14 +132,14 @@ class UpstreamSettings(BaseSettings, frozen=True, kw_only=True):
 
     @property
     def amazon_lwa_at(self) -> str:
-        """The URL that gives access tokens."""
-        own = f"{self._amazon_sandbox_at}/auth/o2/token" if self.is_amazon_sandboxed else LWA_URL
+        """The URL that gives access tokens; empty for Amazon's own."""
+        own = f"{self._amazon_sandbox_at}/auth/o2/token" if self.is_amazon_sandboxed else ""
         return self.amazon_lwa_url or own
 
     @property
     def amazon_consent_at(self) -> str:
-        """The URL of the page on which a seller lets this application in."""
-        own = f"{self._amazon_sandbox_at}/apps/authorize/consent" if self.is_amazon_sandboxed else CONSENT_URL
+        """The URL of the page on which a seller lets this application in; empty where nobody has said it."""
+        own = f"{self._amazon_sandbox_at}/apps/authorize/consent" if self.is_amazon_sandboxed else ""
         return self.amazon_consent_url or own
 
     @property

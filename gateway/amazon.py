@@ -60,15 +60,15 @@ _SENTENCES = {
 async def begin_consent(call: Call) -> Reply:
     """GET .../auth/start: where a seller lets us in."""
     who = person(call)
-    app_id = call.gate.settings.amazon_client[0]
-    if not app_id:
-        message = "No account can be connected here: FLUXGATE_AMAZON_APP_ID is not set."
+    app_id, at = call.gate.settings.amazon_client[0], call.gate.settings.amazon_consent_at
+    if not app_id or not at:
+        missing = "FLUXGATE_AMAZON_CONSENT_URL" if app_id else "FLUXGATE_AMAZON_APP_ID"
+        message = f"No account can be connected here: {missing} is not set."
         refuse(call.request_id, 503, "AMAZON_NOT_SET_UP", message, action="contact_support")
     state = key_text(secrets.token_bytes(STATE_BYTES))
     answer = await asked_now(call, WORKER, "begin_consent", BeginConsent(_digest(state)), who)
     if answer.problem is not None:
         return told(call, answer)
-    at = call.gate.settings.amazon_consent_at
     query = urlencode({"application_id": app_id, "state": state, "redirect_uri": _callback_url(call)})
     return told(call, _with(answer, {"authUrl": f"{at}{'&' if '?' in at else '?'}{query}"}))
 

@@ -4,7 +4,7 @@ from functools import partial
 from urllib.parse import urlencode
 
 from contract.amazon import CALLBACK_AT, SELLER_ID, STATE
-from contract.upstream_settings import AMAZON_SANDBOX_CLIENT, CONSENT_URL
+from contract.upstream_settings import AMAZON_SANDBOX_CLIENT
 from gateway.openapi.flat import done, route, told
 from gateway.openapi.people import OPAQUE
 from gateway.openapi.problems import INSTANT, Problem
@@ -14,6 +14,8 @@ from gateway.openapi.syncs import COMPLETED, FAMILY, SYNC_OR_NULL
 AT = "/api/v1/integrations/amazon"
 SHOP_AT = "https://shop.example"
 """Where the gateway of the examples is."""
+CONSENT_AT = "https://sellercentral.example/apps/authorize/consent"
+"""And where its sellers let it in."""
 SELLER, MARKETPLACE = "A1SANDBOXSELLER", "ATVPDKIKX0DER"
 CODE = "ANCodeOfTheConsent"
 """What stands in the examples for the code that Amazon sends along."""
@@ -58,7 +60,7 @@ PATHS: Part = {
         "get",
         "connectAmazon",
         "Where a seller lets us in. He has ten minutes, and comes back to `auth/callback`.",
-        done("Send the browser there.", "AuthUrl", begun={"authUrl": f"{CONSENT_URL}?{urlencode(_ASKED)}"}),
+        done("Send the browser there.", "AuthUrl", begun={"authUrl": f"{CONSENT_AT}?{urlencode(_ASKED)}"}),
         Problem(503, "AMAZON_NOT_SET_UP"),
     ),
     _CALLBACK: _route(

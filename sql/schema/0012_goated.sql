@@ -1,11 +1,11 @@
--- The people of the affiliate program at Goated. One row per person who was ever on its leaderboard.
-
 -- The trigrams of a name, for a search that finds what stands in the midst of it: each three characters of it, and two
 -- blanks before and one behind. A function of our own, because no server needs an extension for it then.
 CREATE FUNCTION trigrams(name text) RETURNS text[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT coalesce(array_agg(DISTINCT substr(padded, place, 3)), '{}')
     FROM (SELECT '  ' || lower(name) || ' ' AS padded) AS p, generate_series(1, length(padded) - 2) AS place
 $$;
+
+-- The people of the affiliate program at Goated. One row per person who was ever on its leaderboard.
 
 CREATE TABLE goated_members (
     -- What Goated calls the person; a text of its own, and no number.
@@ -18,7 +18,9 @@ CREATE TABLE goated_members (
 );
 
 CREATE INDEX goated_members_by_trigrams ON goated_members USING gin (trigrams);
-CREATE INDEX goated_members_by_name ON goated_members (lower(name), uid);
+-- Of texts that sort by their characters, a search for what a name begins with is a range.
+CREATE INDEX goated_members_by_name ON goated_members (lower(name) COLLATE "C", uid COLLATE "C");
+CREATE INDEX goated_members_gone ON goated_members (uid) WHERE gone_at IS NOT NULL;
 
 -- What they have wagered, with all the digits that Goated tells. A table of its own, because it changes all the time.
 
@@ -99,12 +101,15 @@ CREATE TABLE goated_races (
     completed_by      text        CHECK (completed_by IN ('reset', 'time')),
     CONSTRAINT starts_before_end CHECK (starts_at < ends_at),
     CONSTRAINT completed_has_figures CHECK (
-        status <> 'completed' OR num_nulls(total_wagered, participant_count, snapshot_at, completed_at, completed_by) = 0
+        status <> 'completed'
+        OR num_nulls(total_wagered, participant_count, snapshot_at, completed_at, completed_by) = 0
     )
 );
 
 CREATE UNIQUE INDEX goated_races_one_at_a_time ON goated_races ((true)) WHERE status <> 'completed';
 CREATE INDEX goated_races_by_end ON goated_races (ends_at DESC) WHERE status = 'completed';
+
+-- The standings of races that are over. One row per participant.
 
 CREATE TABLE goated_standings (
     race_id  text    NOT NULL REFERENCES goated_races ON DELETE CASCADE,
@@ -124,7 +129,8 @@ CREATE TABLE goated_verifications (
     id           uuid        PRIMARY KEY,
     user_id      text        NOT NULL REFERENCES users ON DELETE CASCADE,
     uid          text        NOT NULL REFERENCES goated_members,
-    status       text        NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'verified', 'rejected', 'expired')),
+    status       text        NOT NULL DEFAULT 'pending'
+                             CHECK (status IN ('pending', 'verified', 'rejected', 'expired')),
     requested_at timestamptz NOT NULL DEFAULT now(),
     expires_at   timestamptz NOT NULL,
     decided_at   timestamptz,

@@ -16,6 +16,7 @@ from tests.support.http import get, request, send
 from tests.support.http_sellers import AT, HttpSeller, Market, open_market, refusal, well
 from tests.support.kept import in_logs, in_postgres, in_valkey
 from tests.support.processes import running_gateway
+from tests.support.sandbox import NOBODY
 from tests.support.servers import Servers
 from workers.amazon_account_rows import find_account
 
@@ -231,6 +232,14 @@ async def test_no_code_no_state_and_no_token_is_anywhere_but_with_who_owns_it(an
     secrets = (back["spapi_oauth_code"], back["state"], again["state"], account.refresh_token, "never-given")
     for secret in secrets:
         assert [name for name, content in ours.items() if secret.encode() in content] == []
+
+
+async def test_without_a_page_of_consent_nobody_can_be_connected(market: Market) -> None:
+    async with running_gateway(msgspec.structs.replace(market.settings, amazon_url=NOBODY)) as served:
+        seller = await market._replace(settings=served).seller()
+        reply = await seller.get("/auth/start")
+        assert refusal(reply, 503) == "amazon_not_set_up"
+        assert "FLUXGATE_AMAZON_CONSENT_URL" in reply.json()["message"]
 
 
 async def test_where_the_settings_say_so_a_seller_is_sent_on(market: Market) -> None:

@@ -19,8 +19,7 @@ from contract.auth_keys import derive_keys
 from contract.bus import new_command_id
 from contract.settings import Settings
 from contract.transport import open_redis
-from contract.upstream_settings import CONSENT_URL
-from gateway.openapi.amazon import CODE, SHOP_AT
+from gateway.openapi.amazon import CODE, CONSENT_AT, SHOP_AT
 from gateway.openapi.amazon_lists import CURSOR, POSTED_AT
 from gateway.openapi.people import JWT, OPAQUE
 from gateway.openapi.problems import INSTANT, REQUEST_ID
@@ -144,7 +143,7 @@ async def staged(servers: Servers, directory: Path) -> AsyncIterator[Stage]:
             ask_timeout_s=20,
             g2a_sandbox_products=PRODUCTS,
             gateway_url=SHOP_AT,
-            amazon_consent_url=CONSENT_URL,
+            amazon_consent_url=CONSENT_AT,
         )
         back = msgspec.structs.replace(store, amazon_return_url=f"{SHOP_AT}/connected")
         idle = msgspec.structs.replace(store, redis_url=_numbered(servers.redis_url, 2), ask_timeout_s=0.1)

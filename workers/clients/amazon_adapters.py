@@ -23,6 +23,8 @@ from workers.clients.http import CONNECTIONS_MAX, Request, Upstream
 NAME = "amazon"
 LWA_NAME = "amazon_lwa"
 """What the requests to Amazon's API, and to Login with Amazon, are counted under."""
+TOKENS_URL = "https://api.amazon.com/auth/o2/token"
+"""Login with Amazon, the same in every region."""
 
 
 class _Finances(Protocol):
@@ -77,7 +79,7 @@ def open_amazon(settings: Settings, keep: Keep | None = None) -> Amazon:
         body_max=BODY_MAX,
     )
     lwa = Upstream(
-        settings.amazon_lwa_at,
+        settings.amazon_lwa_at or TOKENS_URL,
         timeout_s=settings.amazon_timeout_s,
         sign=sign,
         count=Counting(redis, LWA_NAME),
