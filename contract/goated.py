@@ -11,14 +11,18 @@ STANDINGS_DEFAULT = 10
 """Participants of a race that are shown where nobody asks for more."""
 DEPTH_MAX = 10_000
 """The last page that can be asked for: what lies behind it nobody reads, and it costs more with each page."""
+FOUND_MAX = 10_000
+"""How far a search for people can be paged, and how far it counts: nobody reads on, and skipping rows costs as much as
+reading them."""
 BATCH_MAX = 100
 QUERY_MAX = 64
 UID_MAX = 64
+_TEXT = r"^[^\x00-\x1f\x7f]*\Z"
 Period = Literal["today", "weekly", "monthly", "all_time"]
 Which = Literal["current", "previous"]
 Page = Annotated[int, Meta(ge=1, le=DEPTH_MAX)]
 Limit = Annotated[int, Meta(ge=1, le=PAGE_MAX)]
-UserId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+UserId = Annotated[str, Meta(min_length=1, max_length=128, pattern=_TEXT)]
 
 
 class RacePage(msgspec.Struct, frozen=True):
@@ -40,9 +44,14 @@ class BoardPage(msgspec.Struct, frozen=True):
 class UserSearch(msgspec.Struct, frozen=True):
     """A page of the users whose name has this text in it."""
 
-    q: Annotated[str, Meta(min_length=1, max_length=QUERY_MAX, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    q: Annotated[str, Meta(min_length=1, max_length=QUERY_MAX, pattern=_TEXT)]
     page: Page = 1
     limit: Limit = PAGE_DEFAULT
+
+    def __post_init__(self) -> None:
+        """What no single field can tell."""
+        if self.page * self.limit > FOUND_MAX:
+            raise ValueError(f"A search is paged to {FOUND_MAX} people at most; narrow it")
 
 
 class OneUser(msgspec.Struct, frozen=True):
@@ -69,8 +78,13 @@ class ProfileChange(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
 class VerificationRequest(msgspec.Struct, frozen=True, rename="camel"):
     """Who somebody says that he is at Goated: by uid, or by name where no other has it."""
 
-    goated_uid: Annotated[str, Meta(min_length=1, max_length=UID_MAX)] = ""
-    goated_name: Annotated[str, Meta(min_length=1, max_length=200)] = ""
+    goated_uid: Annotated[str, Meta(min_length=1, max_length=UID_MAX, pattern=_TEXT)] = ""
+    goated_name: Annotated[str, Meta(min_length=1, max_length=200, pattern=_TEXT)] = ""
+
+    def __post_init__(self) -> None:
+        """What no single field can tell."""
+        if bool(self.goated_uid) == bool(self.goated_name):
+            raise ValueError("Say who you are by goatedUid or by goatedName, one of the two")
 
 
 class VerificationDecision(msgspec.Struct, frozen=True, rename="camel"):
@@ -78,4 +92,4 @@ class VerificationDecision(msgspec.Struct, frozen=True, rename="camel"):
 
     request_id: Annotated[str, Meta(min_length=36, max_length=36)]
     approve: bool = True
-    reason: Annotated[str, Meta(max_length=500)] = ""
+    reason: Annotated[str, Meta(max_length=500, pattern=_TEXT)] = ""
