@@ -29,7 +29,9 @@ class Places:
         return self._last_turn - now
 
     def __enter__(self) -> None:
+        """Take a place."""
         self._free -= 1
 
     def __exit__(self, *_: object) -> None:
+        """Leave it to others."""
         self._free += 1
