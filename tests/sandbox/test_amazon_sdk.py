@@ -43,7 +43,7 @@ async def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
     """Everything, read once."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("sdk"))
     async with running_amazon(settings) as sandbox:
-        await sandbox.control(rate_scale=10_000, **SIZE)
+        await sandbox.control(rate_scale=1_000, **SIZE)
         books = {part: await sandbox.books(part) for part in ("claims", "inventory", "orders", "items")}
         orders = [row["order_id"] for row in books["orders"][-ORDERS_WITH_ITEMS:]]
         return Read(await read_by_sdk(sandbox, orders), books)
