@@ -36,6 +36,7 @@ def own_settings(data_dir: Path) -> Settings:
         postgres_port=free_port(),
         g2a_sandbox_port=free_port(),
         amazon_sandbox_port=free_port(),
+        goated_sandbox_port=free_port(),
     )
 
 
@@ -161,4 +162,12 @@ def on_other_ports(settings: Settings) -> Settings:
     return msgspec.structs.replace(settings, **{name: getattr(fresh, name) for name in PORTS})
 
 
-PORTS = ("port", "waiting_room_port", "redis_port", "postgres_port", "g2a_sandbox_port", "amazon_sandbox_port")
+PORTS = (
+    "port",
+    "waiting_room_port",
+    "redis_port",
+    "postgres_port",
+    "g2a_sandbox_port",
+    "amazon_sandbox_port",
+    "goated_sandbox_port",
+)

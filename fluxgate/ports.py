@@ -36,6 +36,9 @@ def wanted_ports(settings: Settings) -> list[Port]:
     if settings.is_amazon_sandboxed:
         number = settings.amazon_sandbox_port
         wanted.append(Port("127.0.0.1", number, "the sandbox of Amazon", "FLUXGATE_AMAZON_SANDBOX_PORT"))
+    if settings.is_goated_sandboxed:
+        number = settings.goated_sandbox_port
+        wanted.append(Port("127.0.0.1", number, "the sandbox of Goated", "FLUXGATE_GOATED_SANDBOX_PORT"))
     return wanted
 
 

@@ -140,6 +140,7 @@ def _sandboxed(settings: Settings) -> list[tuple[str, int]]:
     parties = (
         ("G2A", settings.g2a_sandbox_port, settings.is_g2a_sandboxed),
         ("Amazon", settings.amazon_sandbox_port, settings.is_amazon_sandboxed),
+        ("Goated", settings.goated_sandbox_port, settings.is_goated_sandboxed),
     )
     return [(party, port) for party, port, is_played in parties if is_played]
 

@@ -19,6 +19,7 @@ PORTS = {
     "postgres_port": "FLUXGATE_POSTGRES_PORT",
     "g2a_sandbox_port": "FLUXGATE_G2A_SANDBOX_PORT",
     "amazon_sandbox_port": "FLUXGATE_AMAZON_SANDBOX_PORT",
+    "goated_sandbox_port": "FLUXGATE_GOATED_SANDBOX_PORT",
 }
 
 

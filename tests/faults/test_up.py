@@ -37,6 +37,7 @@ CHILDREN = [
     "waiting-room",
     "sandbox g2a",
     "sandbox amazon",
+    "sandbox goated",
 ]
 # What the project promises: after the death of any process the system sells again by itself within this.
 BACK_WITHIN_S = 10.0

@@ -191,3 +191,73 @@ def export_headers() -> dict[str, str]:
     """The header that proves to `/v1` who asks."""
     known_hash, key, email = SANDBOX_CREDENTIALS
     return {"Authorization": f"{known_hash}, {hashlib.sha256(f'{known_hash}{email}{key}'.encode()).hexdigest()}"}
+
+
+@dataclass(frozen=True)
+class GoatedSandbox:
+    """A running sandbox of Goated. `settings` lead whoever has them to it."""
+
+    settings: Settings
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self.settings.goated_sandbox_port
+
+    async def ask(self, method: str, path: str, document: Any = None, **headers: str) -> Response:
+        """One request, on a connection of its own."""
+        body = b"" if document is None else json.dumps(document).encode()
+        return await send(self.port, request(method, path, body, Content_Type="application/json", **headers))
+
+    async def fetch(self, **headers: str) -> Response:
+        """The leaderboard, past the project's own client, with the token of the settings unless another is given."""
+        code, token, _ = self.settings.goated_credentials
+        headers = {"Authorization": f"Bearer {token}"} | headers
+        return await self.ask("GET", f"/user/affiliate/referral-leaderboard/{code}", **headers)
+
+    async def control(self, **change: Any) -> Any:
+        """Change how it behaves; what is not named stays as it is. Gives how it behaves now."""
+        return await self._done("PUT", "/sandbox/control", change)
+
+    async def advance(self, **how: Any) -> Any:
+        """Move the clock and the people; gives what time it is `at`, and the uids `added`, `removed` and `renamed`."""
+        return await self._done("POST", "/sandbox/advance", how)
+
+    async def expire(self) -> None:
+        """End the bearer tokens that are good."""
+        await self._done("POST", "/sandbox/expire")
+
+    async def journal(self) -> Any:
+        """What it was asked: `total`, `totals` by route and status, and the `requests`."""
+        return await self._done("GET", "/sandbox/journal")
+
+    async def books(self, top: int = 10) -> Any:
+        """What is true now: `people`, and `sums`, `active` and `top` by period."""
+        return await self._done("GET", f"/sandbox/books?top={top}")
+
+    async def rows(self) -> list[dict[str, Any]]:
+        """Everybody that the computed list has, with amounts as texts."""
+        found: list[dict[str, Any]] = []
+        while True:
+            page = await self._done("GET", f"/sandbox/books?top=0&limit=20000&offset={len(found)}")
+            found += page["rows"]
+            if len(found) >= page["people"]:
+                return found
+
+    async def reset(self) -> None:
+        """Make it forget everything."""
+        await self._done("POST", "/sandbox/reset")
+
+    async def _done(self, method: str, path: str, document: Any = None) -> Any:
+        reply = await self.ask(method, path, document)
+        assert 200 <= reply.status < 300, reply.body
+        return reply.json() if reply.body else None
+
+
+@contextlib.asynccontextmanager
+async def running_goated(settings: Settings) -> AsyncGenerator[GoatedSandbox]:
+    """Goated's sandbox inside the block."""
+    settings = msgspec.structs.replace(settings, goated_sandbox_port=free_port(), goated_url="")
+    async with running(settings, "sandbox", "goated") as process:
+        await listening(settings.goated_sandbox_port, process)
+        yield GoatedSandbox(settings)
