@@ -67,7 +67,7 @@ async def asked(
     await redis.flushall()
     await redis.aclose()
     async with running_amazon(settings) as sandbox, tapping(sandbox.settings.amazon_sandbox_port) as tap:
-        await sandbox.control(rate_scale=10_000, **SIZE)
+        await sandbox.control(rate_scale=1_000, **SIZE)
         tapped = msgspec.structs.replace(
             sandbox.settings, amazon_url=f"http://127.0.0.1:{tap.port}", amazon_lwa_url=sandbox.settings.amazon_lwa_at
         )
