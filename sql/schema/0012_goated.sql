@@ -20,9 +20,9 @@ CREATE TABLE goated_members (
 CREATE INDEX goated_members_by_trigrams ON goated_members USING gin (trigrams);
 -- Of texts that sort by their characters, a search for what a name begins with is a range.
 CREATE INDEX goated_members_by_name ON goated_members (lower(name) COLLATE "C", uid COLLATE "C");
-CREATE INDEX goated_members_gone ON goated_members (uid) WHERE gone_at IS NOT NULL;
 
--- What they have wagered, with all the digits that Goated tells. A table of its own, because it changes all the time.
+-- What they have wagered, with all the digits that Goated tells. A table of its own, because it changes all the time;
+-- it is the leaderboard, so who is gone has no row here.
 
 CREATE TABLE goated_wagers (
     uid        text        PRIMARY KEY REFERENCES goated_members,
