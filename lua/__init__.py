@@ -78,8 +78,17 @@ from lua.settling import (
     replay_dead,
     settle,
 )
+from lua.syncs import SYNC_OUTCOMES, Syncs, note_sync, read_syncs
 from lua.throttling import Bucket, empty_bucket, give_back, is_known, mark_known, take_tokens
-from lua.upstreams import UpstreamCalls, count_upstream_call, read_upstream_calls
+from lua.upstreams import (
+    UPSTREAM_BOUNDS_S,
+    UPSTREAMS,
+    UpstreamCalls,
+    UpstreamTimes,
+    count_upstream_call,
+    read_upstream_calls,
+    read_upstream_times,
+)
 
 __all__ = [
     "ANSWERS_PREFIX",
@@ -91,6 +100,9 @@ __all__ = [
     "PROGRESS_CHANNEL",
     "RACES_CHANNEL",
     "REPLIES_PREFIX",
+    "SYNC_OUTCOMES",
+    "UPSTREAMS",
+    "UPSTREAM_BOUNDS_S",
     "Answer",
     "Batch",
     "Bucket",
@@ -115,7 +127,9 @@ __all__ = [
     "SaleBooks",
     "Snapshot",
     "Status",
+    "Syncs",
     "UpstreamCalls",
+    "UpstreamTimes",
     "Verdict",
     "accepted_tails",
     "admit",
@@ -147,6 +161,7 @@ __all__ = [
     "mark_known",
     "mark_lost",
     "new_lease",
+    "note_sync",
     "now_ms",
     "open_sale",
     "publish_deferred",
@@ -164,7 +179,9 @@ __all__ = [
     "read_queues",
     "read_records",
     "read_stock",
+    "read_syncs",
     "read_upstream_calls",
+    "read_upstream_times",
     "release_cached",
     "replay_command",
     "replay_dead",

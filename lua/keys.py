@@ -28,6 +28,8 @@
     fluxgate:{nonces}:<digest>  string  the digest of the message that a nonce of a webhook came with
     fluxgate:handled          hash    worker/kind/status -> commands and their microseconds
     fluxgate:upstream_calls   hash    upstream/call/outcome -> requests and their microseconds
+    fluxgate:upstream_times   hash    upstream/bound in seconds -> requests that took so long
+    fluxgate:syncs            hash    upstream/outcome -> syncs, and upstream/good_at_ms -> end of the last good one
     fluxgate:progress         channel how far syncs are, as JSON
     fluxgate:races            channel what is new on the leaderboard of Goated, as JSON
     fluxgate:deferred         string  what waits in the outbox of Postgres, by worker, as JSON
@@ -45,6 +47,8 @@ ANSWERS_PREFIX = "fluxgate:answers:"
 REPLIES_PREFIX = "fluxgate:replies:"
 HANDLED = "fluxgate:handled"
 UPSTREAM_CALLS = "fluxgate:upstream_calls"
+UPSTREAM_TIMES = "fluxgate:upstream_times"
+SYNCS = "fluxgate:syncs"
 DEFERRED = "fluxgate:deferred"
 PROGRESS_CHANNEL = "fluxgate:progress"
 RACES_CHANNEL = "fluxgate:races"

@@ -13,5 +13,5 @@ Amazon          amazon amazon_accounts amazon_account_rows amazon_lists
 its syncs       amazon_sync amazon_runs amazon_places amazon_steps amazon_setbacks amazon_parts amazon_claims
                 amazon_rows amazon_cursor amazon_progress amazon_documents amazon_resume
 webhooks        webhooks
-for all         faults clients
+for all         faults clients sync_counts
 """

@@ -28,6 +28,7 @@ from workers.g2a_batches import QUERIES, Terms, Written, lock, meet, remove, wri
 from workers.g2a_fetching import Fetched, fetch
 from workers.g2a_problems import Told, refusal, told
 from workers.service import Desk, Ending, Handler, Later, More, Refuse, Replied, replied
+from workers.sync_counts import note_sync
 
 STEP_S = 2.0
 """How long one delivery of the command works: below the lease, after which others would take it over."""
@@ -82,6 +83,7 @@ async def sync(desk: Desk, command: BusCommand) -> Ending:
         run = after
         if run["ended_at"] is None and time.monotonic() >= give_up:
             return More()
+    await note_sync(desk, "g2a", "failed" if run["code"] else "completed")
     return _ended(run)
 
 
