@@ -157,7 +157,8 @@ FROM unnest($2::text[], $3::text[], $4::numeric[], $5::text[], $6::text[], $7::t
 ON CONFLICT (user_id, claim_id) DO UPDATE SET order_id = excluded.order_id, amount = excluded.amount,
     currency = excluded.currency, status = excluded.status, type = excluded.type, description = excluded.description,
     created_at = excluded.created_at, fingerprint = excluded.fingerprint, seen_pass = excluded.seen_pass,
-    synced_at = CASE WHEN excluded.created_at IS NULL THEN c.synced_at ELSE now() END, is_mock = excluded.is_mock, mock_scenario = excluded.mock_scenario;
+    synced_at = CASE WHEN excluded.created_at IS NULL THEN c.synced_at ELSE now() END, is_mock = excluded.is_mock,
+    mock_scenario = excluded.mock_scenario;
 
 -- name: put_inventory
 -- Writes the inventory, whether its rows are new or not.
