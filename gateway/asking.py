@@ -62,6 +62,7 @@ async def asked_sealed(
 
 def command_of(call: Call, kind: str, body: Any, who: Caller) -> BusCommand:
     """A new command that a request makes."""
+    call.gate.meter.count_asked(who.role)
     return BusCommand(
         id=new_command_id(),
         kind=kind,

@@ -4,17 +4,25 @@ import asyncio
 from typing import Any, cast
 
 import lua
-from contract.bus import SERVICES
+from contract.bus import SERVICES, idle_services
 from contract.errors import NotReady
 from gateway.bus_metrics import deferred_families, queue_families
 from gateway.gate import Call
 from gateway.head import listed
 from gateway.meters import all_tallies, own_tally
-from gateway.metrics import CONTENT_TYPE, OPENMETRICS, OPENMETRICS_TYPE, lane_families, process_families, render
+from gateway.metrics import (
+    CONTENT_TYPE,
+    OPENMETRICS,
+    OPENMETRICS_TYPE,
+    lane_families,
+    memory_families,
+    process_families,
+    render,
+)
 from gateway.openapi import DOCUMENT
 from gateway.redis_faults import as_not_ready
 from gateway.replying import NO_STORE, Reply, refusal, reply
-from gateway.upstream_metrics import upstream_families
+from gateway.upstream_metrics import sync_families, upstream_families
 
 READY_TIMEOUT_S = 1.0
 _LIVE = reply(200, {"status": "ok"}, NO_STORE)
@@ -53,9 +61,11 @@ async def metrics(call: Call) -> Reply:
             proofs = [await lua.read_proof(gate.redis, keys) for keys in every]
             queues = await lua.read_queues(gate.redis, SERVICES)
             handled, deferred = await lua.read_handled(gate.redis), await lua.read_deferred(gate.redis)
-            asked = await lua.read_upstream_calls(gate.redis)
+            asked, times = await lua.read_upstream_calls(gate.redis), await lua.read_upstream_times(gate.redis)
+            syncs, memory = await lua.read_syncs(gate.redis), await lua.read_memory(gate.redis)
         of_all = [*lane_families(figures, proofs), *queue_families(queues, handled)]
-        of_all += [*deferred_families(deferred, SERVICES), *upstream_families(asked)]
+        of_all += [*deferred_families(deferred, SERVICES), *upstream_families(asked, times)]
+        of_all += [*sync_families(syncs, idle_services(gate.settings)), *memory_families(memory)]
     except NotReady:
         pass
     openmetrics = OPENMETRICS in listed(call.headers, "accept")

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from pathlib import Path
 
 import msgspec
 
@@ -25,7 +26,16 @@ def own_tally(gate: Gate) -> Tally:
     cache, replies = gate.cache, gate.replies
     reads = {"fresh": cache.hits, "old": cache.stale, "nothing": cache.misses}
     bus = BusTally(replies.awaited, replies.refused, reads, cache.fills)
-    return gate.meter.tally(str(os.getpid()), gate.events.watchers + gate.progress.watchers, bus)
+    watchers = gate.events.watchers + gate.progress.watchers
+    return gate.meter.tally(str(os.getpid()), watchers, bus, memory_bytes())
+
+
+def memory_bytes() -> int:
+    """Memory that this process holds; 0 on a system that does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
 
 
 async def publish_forever(gate: Gate) -> None:

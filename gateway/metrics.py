@@ -23,6 +23,8 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text"
 OPENMETRICS_TYPE = f"{OPENMETRICS}; version=1.0.0; charset=utf-8"
 SALES_EXPORTED_MAX = 1_000
+ROLES = ("GUEST", "USER", "ADMIN")
+"""Who asks, in the metrics: never a single person, for each would be a series of its own. The logs have those."""
 _DECISIONS = ("accepted", "diverted", "sold_out", "replayed", "cancelled", "persisted", "failed")
 
 
@@ -42,6 +44,7 @@ class Meter:
 
     def __init__(self) -> None:
         self._routes: defaultdict[str, _Route] = defaultdict(_Route)
+        self._asked: dict[str, int] = dict.fromkeys(ROLES, 0)
 
     def count(self, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""
@@ -50,13 +53,18 @@ class Meter:
         of_route.buckets[bisect_left(BUCKETS_S, seconds)] += 1
         of_route.seconds += seconds
 
-    def tally(self, process: str, watchers: int, bus: BusTally) -> "Tally":
+    def count_asked(self, role: str) -> None:
+        """Count one command that somebody of a role has made; without one, a guest."""
+        self._asked[role or "GUEST"] += 1
+
+    def tally(self, process: str, watchers: int, bus: BusTally, memory_bytes: int = 0) -> "Tally":
         """All counts as they are now; `process` tells gateway processes on one port apart."""
         routes = self._routes.items()
         requests = [(route, status, count) for route, of in routes for status, count in of.statuses.items()]
         seconds = {route: of.buckets for route, of in routes}
         sums = {route: of.seconds for route, of in routes}
-        return Tally(process, time.time(), requests, seconds, sums, watchers, bus)
+        used = (time.process_time(), memory_bytes)
+        return Tally(process, time.time(), requests, seconds, sums, watchers, bus, dict(self._asked), *used)
 
 
 class Tally(msgspec.Struct):
@@ -70,6 +78,10 @@ class Tally(msgspec.Struct):
     sums: dict[str, float]
     watchers: int
     bus: BusTally = BusTally()
+    asked: dict[str, int] = {}
+    # Seconds of processor time since its start, and the bytes that it holds now; 0 where the system does not say.
+    cpu_s: float = 0.0
+    memory_bytes: int = 0
 
 
 def process_families(tallies: list[Tally]) -> Iterable[Any]:
@@ -88,7 +100,32 @@ def process_families(tallies: list[Tally]) -> Iterable[Any]:
             seconds.add_metric([route, tally.process], _cumulated(counts), tally.sums[route])
         watching.add_metric([tally.process], tally.watchers)
     of_bus = tally_families({tally.process: tally.bus for tally in tallies})
-    return [requests, seconds, watching, *of_bus]
+    return [requests, seconds, watching, *of_bus, *_resources(tallies)]
+
+
+def _resources(tallies: list[Tally]) -> list[Any]:
+    """What is asked of a process, and what it uses."""
+    asked = CounterMetricFamily(
+        "fluxgate_commands_asked", "Commands made by requests, by who asked.", labels=["role", "process"]
+    )
+    cpu = CounterMetricFamily("fluxgate_process_cpu_seconds", "Processor time of a gateway.", labels=["process"])
+    memory = GaugeMetricFamily("fluxgate_process_memory_bytes", "Memory that a gateway holds.", labels=["process"])
+    for tally in tallies:
+        for role, count in tally.asked.items():
+            asked.add_metric([role, tally.process], count)
+        cpu.add_metric([tally.process], tally.cpu_s)
+        if tally.memory_bytes:
+            memory.add_metric([tally.process], tally.memory_bytes)
+    return [asked, cpu, memory]
+
+
+def memory_families(memory: lua.Memory) -> list[Any]:
+    """The memory of Redis, in which the sale lives."""
+    limit = "Memory that Redis may use; 0 where it has no limit."
+    return [
+        _gauge("fluxgate_redis_memory_bytes", "Memory that Redis uses.", memory.used),
+        _gauge("fluxgate_redis_memory_limit_bytes", limit, memory.limit),
+    ]
 
 
 def _cumulated(counts: list[int]) -> list[tuple[str, float]]:

@@ -42,7 +42,7 @@ from lua.keys import (
     reply_key,
 )
 from lua.lanes import LanesDiffer, agree_on_lanes, check_lanes, lanes_in_force
-from lua.meters import forget_meters, publish_meter, read_meters
+from lua.meters import Memory, forget_meters, publish_meter, read_memory, read_meters
 from lua.nonces import claim_nonces
 from lua.paces import learn_pace, learned_pace
 from lua.progress import publish_progress, publish_races
@@ -119,6 +119,7 @@ __all__ = [
     "LeaseStatus",
     "Limits",
     "Listed",
+    "Memory",
     "Order",
     "Outcome",
     "Queue",
@@ -174,6 +175,7 @@ __all__ = [
     "read_deferred",
     "read_figures",
     "read_handled",
+    "read_memory",
     "read_meters",
     "read_proof",
     "read_queues",
