@@ -115,7 +115,7 @@ WHERE gone_at IS NULL AND NOT EXISTS (SELECT FROM goated_incoming AS n WHERE n.u
 -- ended text, $11 code text, $12 message text
 INSERT INTO goated_syncs (id, began_at, ended_at, outcome, shape, bytes, people, changed_rows, bad_rows, ended_race,
     code, message)
-VALUES ($1, $2, greatest($2, $3), $4, $5, $6, $7, $8, $9, $10, $11, $12)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 ON CONFLICT (id) DO UPDATE SET ended_at = excluded.ended_at, outcome = excluded.outcome, shape = excluded.shape,
     bytes = excluded.bytes, people = excluded.people, changed_rows = excluded.changed_rows,
     bad_rows = excluded.bad_rows, ended_race = excluded.ended_race, code = excluded.code, message = excluded.message;
