@@ -58,12 +58,13 @@ async def metrics(call: Call) -> Reply:
         with as_not_ready():
             every = [lane.admission.keys for lane in gate.lanes.all]
             figures = lua.sum_figures([await lua.read_figures(gate.redis, keys) for keys in every])
+            oldest_s = await lua.oldest_order_s(gate.redis, every)
             proofs = [await lua.read_proof(gate.redis, keys) for keys in every]
             queues = await lua.read_queues(gate.redis, SERVICES)
             handled, deferred = await lua.read_handled(gate.redis), await lua.read_deferred(gate.redis)
             asked, times = await lua.read_upstream_calls(gate.redis), await lua.read_upstream_times(gate.redis)
             syncs, memory = await lua.read_syncs(gate.redis), await lua.read_memory(gate.redis)
-        of_all = [*lane_families(figures, proofs), *queue_families(queues, handled)]
+        of_all = [*lane_families(figures, oldest_s, proofs), *queue_families(queues, handled)]
         of_all += [*deferred_families(deferred, SERVICES), *upstream_families(asked, times)]
         of_all += [*sync_families(syncs, idle_services(gate.settings)), *memory_families(memory)]
     except NotReady:

@@ -140,11 +140,12 @@ def render(families: Iterable[Any], *, openmetrics: bool = False) -> bytes:
     return cast(Any, exposition).generate_latest(registry) if openmetrics else generate_latest(registry)
 
 
-def lane_families(figures: lua.Figures, proofs: list[bytes | None]) -> Iterable[Any]:
+def lane_families(figures: lua.Figures, oldest_s: float, proofs: list[bytes | None]) -> Iterable[Any]:
     """The figures of all lanes and their latest reconciliations as metric families; the same from every process."""
     for name in _DECISIONS:
         yield _counter(f"fluxgate_orders_{name}", f"Orders {name.replace('_', ' ')}.", getattr(figures, name))
     yield _gauge("fluxgate_outbox_backlog", "Commands waiting for a worker.", figures.backlog)
+    yield _gauge("fluxgate_outbox_oldest_seconds", "Age of the oldest of them.", oldest_s)
     yield _gauge("fluxgate_dead_letters", "Commands that no worker could handle.", figures.dead)
     left = GaugeMetricFamily("fluxgate_stock_left", "Units left.", labels=["product"])
     for product, units, _ in figures.sales[:SALES_EXPORTED_MAX]:

@@ -126,6 +126,18 @@ def sum_figures(of_lanes: Iterable[Figures]) -> Figures:
     return Figures(*totals, sales=[sale for lane in lanes for sale in lane.sales])
 
 
+async def oldest_order_s(client: Client, lanes: Iterable[LaneKeys]) -> float:
+    """The age in seconds, by the clock of Redis, of the oldest command of a sale that no worker has settled; 0 where
+    there is none."""
+    now = await now_ms(client)
+    async with cast(Any, client).pipeline(transaction=False) as pipe:
+        for keys in lanes:
+            pipe.xrange(keys.outbox, count=1)
+        found: list[list[tuple[bytes, Any]]] = await pipe.execute()
+    since_ms = [int(entries[0][0].split(b"-")[0]) for entries in found if entries]
+    return max(0, now - min(since_ms)) / 1000 if since_ms else 0.0
+
+
 async def shared_secret(client: Client, candidate: bytes) -> bytes:
     """The secret that keys the digests of idempotency keys: the one in Redis, or `candidate` if there is none yet."""
     redis = cast(Any, client)

@@ -1,5 +1,7 @@
 """What dashboards go by: syncs, how long others take, who asks, and what gateways and Redis use."""
 
+from typing import Any, cast
+
 import lua
 from chaos.waiting import until
 from contract.settings import Settings
@@ -58,6 +60,14 @@ async def test_what_is_asked_of_workers_is_counted_by_role_and_never_by_person(g
         await post(gateway.port, "/api/auth/register", form, Prefer="respond-async")
     found = await scraped(gateway.port)
     assert [of(found, "commands_asked_total", role=role) for role in ROLES] == [2, 0, 0]
+
+
+async def test_the_oldest_order_that_waits_is_told(gateway: Settings, redis: lua.Client) -> None:
+    assert of(await scraped(gateway.port), "outbox_oldest_seconds") == 0
+    then = f"{await lua.now_ms(redis) - 90_000}-0"
+    await cast(Any, redis).xadd(lua.LaneKeys(0).outbox, {"hello": "world"}, id=then)
+    await cast(Any, redis).xadd(lua.LaneKeys(0).outbox, {"hello": "world"})
+    assert 90 <= (of(await scraped(gateway.port), "outbox_oldest_seconds") or 0) < 150
 
 
 async def test_what_gateways_and_redis_use_is_told(gateway: Settings) -> None:
