@@ -8,6 +8,7 @@ people          auth identity tokens cookies cross_site throttle
 the store       games carts wishlists store_orders order_keys
 G2A             g2a
 Amazon          amazon amazon_replies syncs sync_events progress
+Goated          users verification
 webhooks        webhooks webhook_signatures
 operations      health metrics meters bus_metrics upstream_metrics
 the description openapi: schemas problems envelopes, and a page for each family of routes
