@@ -6,5 +6,5 @@ its contract    g2a_contract
 its export API  g2a_export g2a_windows
 Amazon          amazon amazon_adapters amazon_line amazon_lwa amazon_pace amazon_reading amazon_money
 its resources   amazon_finances_v0 amazon_finances_2024 amazon_inventory amazon_orders_v0 amazon_orders_2026
-Goated          goated
+Goated          goated goated_adapters goated_line goated_tokens goated_forms goated_entries
 """

@@ -109,7 +109,8 @@ class Count(Protocol):
 
 class Upstream:
     """One party that is spoken to over HTTP. `sign` gives the headers that every request needs, made anew for each;
-    `body_max` is the bytes that an answer may have."""
+    `body_max` is the bytes that an answer may have. `read` makes of a body the data of an answer, and raises ValueError
+    where it is no JSON."""
 
     def __init__(
         self,
@@ -120,6 +121,7 @@ class Upstream:
         count: Count,
         breaker: Breaker,
         body_max: int = BODY_MAX,
+        read: Callable[[bytearray], Any] | None = None,
     ) -> None:
         self._url = url
         self._timeout_s = timeout_s
@@ -127,6 +129,7 @@ class Upstream:
         self._count = count
         self._breaker = breaker
         self._body_max = body_max
+        self._read = read or read_json
         self._log = get_logger()
         self._client = httpx2.AsyncClient(
             timeout=timeout_s,
@@ -181,7 +184,7 @@ class Upstream:
             raise Unanswered("broken" if sent else "refused", was_sent=sent) from None
         after_s = _after_s(response.headers.get("retry-after", ""))
         try:
-            data, is_json = read_json(body), True
+            data, is_json = self._read(body), True
         except ValueError:
             data, is_json = None, False
         return Answer(response.status_code, data, is_json, after_s, not body, response.headers)
