@@ -14,7 +14,8 @@ from contract.settings import Settings
 from workers import amazon_accounts, amazon_lists, amazon_sync
 from workers.amazon_account_rows import token_keeper
 from workers.amazon_places import Places
-from workers.amazon_runs import AT_ONCE_MAX, STEP_S
+from workers.amazon_runs import AT_ONCE_MAX
+from workers.bus import step_s
 from workers.clients.amazon import Amazon
 from workers.clients.amazon_adapters import open_amazon
 from workers.service import Handler, Service
@@ -34,7 +35,8 @@ class Tools(NamedTuple):
 def open_tools(settings: Settings) -> Tools:
     """Raises SettingsError where the settings do not say where Amazon is, what it knows us by, or what seals."""
     keys, vault = private_keys(settings), open_vault(settings)
-    return Tools(open_amazon(settings, token_keeper(settings, vault)), vault, keys, Places(AT_ONCE_MAX, STEP_S))
+    amazon, places = open_amazon(settings, token_keeper(settings, vault)), Places(AT_ONCE_MAX, step_s(settings))
+    return Tools(amazon, vault, keys, places)
 
 
 async def close_tools(tools: Tools) -> None:

@@ -59,7 +59,8 @@ async def write_claims(connection: Connection, own: Whose, reading: Reading, pag
         )
         for own_id, (claim, mark) in sorted(by_id.items())
     ]
-    await put(connection, "put_claims", own.user_id, rows, own.number, own.is_mock, own.scenario)
+    of = (own.number, own.is_mock, own.scenario, own.finances_api)
+    await put(connection, "put_claims", own.user_id, rows, *of)
     return len(page) - len(fit)
 
 

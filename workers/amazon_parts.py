@@ -100,10 +100,11 @@ def following(cursor: Cursor, page: Page[Any], until: datetime, now: datetime) -
     return next_order(cursor) if cursor.part == "items" else None
 
 
-async def settle_claims(connection: Connection, user_id: str, cursor: Cursor, until: datetime) -> None:
-    """Put right what an earlier pass over this window has met twice."""
-    window = cursor.windows(until)[cursor.window]
-    await connection.execute(QUERIES["drop_surplus"], user_id, cursor.number, *window)
+async def settle_claims(connection: Connection, settings: Settings, run: Any, cursor: Cursor) -> None:
+    """Put right what an earlier pass over this window has met twice, or has read by another version of the API."""
+    window = cursor.windows(run["until"])[cursor.window]
+    own = (run["user_id"], cursor.number, *window, settings.amazon_finances_api)
+    await connection.execute(QUERIES["drop_surplus"], *own)
 
 
 def next_order(cursor: Cursor) -> Cursor | None:

@@ -19,7 +19,7 @@ IDLE_S = 180.0
 """How long a sync may lie still: longer than its longest pause after a fault, and than a lease until another worker has
 it. Each time that nothing has come of it, twice as long."""
 RESUMED_MAX = 7
-"""Times that a sync is taken up without any progress since; with the rests between them that is six hours."""
+"""Times that a sync is taken up without any progress since; with the rests between them that is half a day."""
 AT_ONCE_MAX = 100
 """Syncs that one turn takes up, and ends; a turn comes every minute."""
 _QUERIES = load_queries("amazon_sync")

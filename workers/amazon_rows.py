@@ -23,11 +23,12 @@ _INTEGER_END = 2**31
 
 
 class Whose(NamedTuple):
-    """Whose rows these are, which pass has met them, and whether Amazon is its sandbox."""
+    """Whose rows these are, which pass has met them, whether Amazon is its sandbox, and the version of its finances."""
 
     user_id: str
     number: int
     is_mock: bool
+    finances_api: str
 
     @property
     def scenario(self) -> str | None:
@@ -37,7 +38,7 @@ class Whose(NamedTuple):
 
 def whose(settings: Settings, user_id: str, number: int) -> Whose:
     """Whose rows a pass of this number meets under these settings."""
-    return Whose(user_id, number, settings.is_amazon_sandboxed)
+    return Whose(user_id, number, settings.is_amazon_sandboxed, settings.amazon_finances_api)
 
 
 async def write_inventory(connection: Connection, own: Whose, page: Sequence[Stock]) -> int:

@@ -24,12 +24,11 @@ from workers.amazon_places import Places
 from workers.amazon_resume import RUN_MAX, TOO_LONG
 from workers.amazon_setbacks import meet
 from workers.amazon_steps import Run, do_step, end_part, fail, finish, give_up_part, keep, sweep_on
+from workers.bus import step_s
 from workers.clients.amazon import AmazonFault
 from workers.faults import is_bad_data
 from workers.service import Desk, Ending, More, replied
 
-STEP_S = 2.0
-"""How long one delivery of the command works: below the lease, after which others would take it over."""
 AT_ONCE_MAX = 8
 """Syncs that one process has at work: half of its commands. Amazon may hang on each of them, and who starts a sync or
 asks for one is answered all the same."""
@@ -46,13 +45,13 @@ _which = msgspec.json.Decoder(Which)
 
 
 async def run_sync(desk: Desk, command: BusCommand) -> Ending:
-    """Go on with a sync until it ends, has to wait, or STEP_S are over."""
+    """Go on with a sync until it ends, has to wait, or the time of one step is over."""
     own = _which.decode(command.body).id
     places: Places = desk.tools.places
     if places.are_taken:
         return More(places.turn_s())
     with places:
-        give_up = time.monotonic() + STEP_S
+        give_up = time.monotonic() + step_s(desk.settings)
         run = await desk.pool.fetchrow(QUERIES["read_sync"], own)
         while run is not None and run["status"] == "running":
             after = await _go_on(desk, run)

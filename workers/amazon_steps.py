@@ -58,7 +58,7 @@ async def keep(connection: Connection, desk: Desk, run: Run, cursor: Cursor, tol
         desk.log.warning("entries of Amazon cannot be read", part=cursor.part, count=len(page.bad), first=page.bad[0])
     following_page = following(written, page, run["until"], run["now"])
     if written.part == "claims" and not (page.next_token or written.bad):
-        await settle_claims(connection, run["user_id"], written, run["until"])
+        await settle_claims(connection, desk.settings, run, written)
     is_over = following_page is None or following_page.is_sweeping
     total = written.rows if is_over else estimated_total(written, run["until"])
     count(told, written, total)

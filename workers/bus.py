@@ -27,6 +27,7 @@ import structlog
 
 import lua
 from contract.bus import FIELD, BusCommand, BusReply, Problem, decode_command, encode
+from contract.settings import Settings
 from contract.transport import Delivery, Settled, Stream, bury, settle
 from sql import load_queries
 from workers.consumer import Reader, until_it_works
@@ -42,6 +43,9 @@ ATTEMPTS_MAX = 20
 """Attempts of a command that nobody waits for; with the pauses below that is most of a day."""
 PAUSE_FIRST_S = 1.0
 PAUSE_MAX_S = 3_600.0
+STEP_PART = 0.4
+"""Of a lease: how long one delivery of a command may work that is done in parts. After a whole one others take it over,
+and the last of its parts takes a moment longer."""
 HANDLE_WITHIN_S = 30.0
 """The longest that a handler may take; more is a fault of a server, or a hang."""
 PATIENCE_S = 2.0
@@ -169,6 +173,11 @@ async def _with_patience(work: Callable[[], Awaitable[Ending]], desk: Desk) -> E
 def pause_s(attempt: int, first_s: float = PAUSE_FIRST_S, max_s: float = PAUSE_MAX_S) -> float:
     """The pause after an attempt that failed: doubled each time."""
     return min(max_s, first_s * 2 ** min(attempt - 1, 30))
+
+
+def step_s(settings: Settings) -> float:
+    """How long one delivery of a command that is done in parts works before it gives More."""
+    return STEP_PART * settings.lease_s
 
 
 async def _settle(desk: Desk, task: _Task, ending: Ending) -> str:

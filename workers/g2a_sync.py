@@ -22,7 +22,7 @@ import msgspec
 from contract.bus import BusCommand
 from contract.g2a import SyncBody
 from sql import Connection
-from workers.bus import pause_s
+from workers.bus import pause_s, step_s
 from workers.clients.g2a import G2AFault
 from workers.g2a_batches import QUERIES, Terms, Written, lock, meet, remove, write_batch
 from workers.g2a_fetching import Fetched, fetch
@@ -30,8 +30,6 @@ from workers.g2a_problems import Told, refusal, told
 from workers.service import Desk, Ending, Handler, Later, More, Refuse, Replied, replied
 from workers.sync_counts import note_sync
 
-STEP_S = 2.0
-"""How long one delivery of the command works: below the lease, after which others would take it over."""
 FAULTS_MAX = 6
 PAUSE_MAX_S = 30.0
 """Passing faults in a row, and the longest pause after one of them: half a minute in all, unless G2A asks for more."""
@@ -66,7 +64,7 @@ async def sync(desk: Desk, command: BusCommand) -> Ending:
         if command.reply_to:
             raise Refuse(409, *_BUSY, retryable=True, action="retry_later")
         return Later(AGAIN_S, "another sync is at work")
-    give_up = time.monotonic() + STEP_S
+    give_up = time.monotonic() + step_s(desk.settings)
     while run["ended_at"] is None:
         try:
             fetched = await fetch(desk, run, wanted, give_up)

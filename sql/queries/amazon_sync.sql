@@ -46,14 +46,17 @@ SELECT count(*) FROM sync_progress WHERE user_id = $1;
 
 -- name: drop_surplus
 -- Deletes claims of a window that a whole pass has seen fewer times than an earlier one did: pages had moved while they
--- were read, and one claim was met twice. Claims that it has not seen at all stay.
--- $1 user text, $2 pass bigint, $3 after timestamptz, $4 before timestamptz
+-- were read, and one claim was met twice; and those that another version of Amazon's API told of, which this one knows by
+-- other ids. Claims of its own that it has not seen at all stay.
+-- $1 user text, $2 pass bigint, $3 after timestamptz, $4 before timestamptz, $5 version of the API text
 DELETE FROM amazon_claims AS c
 WHERE user_id = $1 AND seen_pass < $2 AND coalesce(created_at, '-infinity') >= $3
     AND coalesce(created_at, '-infinity') < $4
-    AND EXISTS (
-        SELECT FROM amazon_claims AS s
-        WHERE s.user_id = $1 AND s.fingerprint = c.fingerprint AND s.seen_pass = $2
+    AND (
+        api <> $5 OR EXISTS (
+            SELECT FROM amazon_claims AS s
+            WHERE s.user_id = $1 AND s.fingerprint = c.fingerprint AND s.seen_pass = $2
+        )
     );
 
 -- name: fail_idle
@@ -146,11 +149,11 @@ SET LOCAL plan_cache_mode = force_custom_plan;
 -- Writes claims, whether they are new or not. Of one without a date it stays known when it was read first.
 -- $1 user text, $2 ids text[], $3 orders text[], $4 amounts numeric[], $5 currencies text[], $6 statuses text[],
 -- $7 types text[], $8 descriptions text[], $9 when they were posted timestamptz[], $10 fingerprints bytea[],
--- $11 pass bigint, $12 whether Amazon is its sandbox boolean, $13 name of the sandbox text
+-- $11 pass bigint, $12 whether Amazon is its sandbox boolean, $13 name of the sandbox text, $14 version of the API text
 INSERT INTO amazon_claims AS c (user_id, claim_id, order_id, amount, currency, status, type, description, created_at,
-    fingerprint, seen_pass, is_mock, mock_scenario)
+    fingerprint, seen_pass, is_mock, mock_scenario, api)
 SELECT $1, n.claim_id, n.order_id, n.amount, n.currency, n.status, n.type, n.description, n.posted_at, n.fingerprint,
-    $11, $12, $13
+    $11, $12, $13, $14
 FROM unnest($2::text[], $3::text[], $4::numeric[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[],
     $10::bytea[])
     AS n (claim_id, order_id, amount, currency, status, type, description, posted_at, fingerprint)
@@ -158,7 +161,7 @@ ON CONFLICT (user_id, claim_id) DO UPDATE SET order_id = excluded.order_id, amou
     currency = excluded.currency, status = excluded.status, type = excluded.type, description = excluded.description,
     created_at = excluded.created_at, fingerprint = excluded.fingerprint, seen_pass = excluded.seen_pass,
     synced_at = CASE WHEN excluded.created_at IS NULL THEN c.synced_at ELSE now() END, is_mock = excluded.is_mock,
-    mock_scenario = excluded.mock_scenario;
+    mock_scenario = excluded.mock_scenario, api = excluded.api;
 
 -- name: put_inventory
 -- Writes the inventory, whether its rows are new or not.

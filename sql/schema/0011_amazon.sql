@@ -94,6 +94,8 @@ CREATE TABLE amazon_claims (
     -- everything; they are told apart by how many of them one pass has seen.
     fingerprint   bytea        NOT NULL CHECK (octet_length(fingerprint) = 32),
     seen_pass     bigint       NOT NULL,
+    -- The version of Amazon's API that has told of it: another one tells of the same event by another id.
+    api           varchar(20)  NOT NULL,
     UNIQUE (user_id, claim_id)
 );
 

@@ -16,9 +16,9 @@ LIMIT = 51
 FILL = """
 INSERT INTO users (id, email, password_hash, nickname)
 SELECT 'user' || n, n || '@shop.example', 'none', 'Seller' FROM generate_series(0, 3) AS n;
-INSERT INTO amazon_claims (claim_id, user_id, order_id, amount, currency, type, created_at, fingerprint, seen_pass)
+INSERT INTO amazon_claims (claim_id, user_id, order_id, amount, currency, type, created_at, fingerprint, seen_pass, api)
 SELECT 'c' || n, 'user' || n % 4, 'o' || n, n, 'USD', 'Refund', now() - n * interval '1 minute',
-    decode(repeat('00', 32), 'hex'), 1
+    decode(repeat('00', 32), 'hex'), 1, 'v0'
 FROM generate_series(1, 40000) AS n;
 INSERT INTO amazon_inventory (user_id, sku, asin, quantity_available, seen_pass)
 SELECT 'user' || n % 4, 's' || n, 'B' || n, n % 10, 1 FROM generate_series(1, 40000) AS n;

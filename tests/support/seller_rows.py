@@ -7,7 +7,8 @@ from typing import Any
 from tests.support.sellers import Seller
 
 PRINT = bytes(32)
-CLAIM = {"amount": Decimal("1.00"), "currency": "USD", "type": "Refund", "fingerprint": PRINT, "seen_pass": 1}
+SEEN = {"fingerprint": PRINT, "seen_pass": 1, "api": "v0"}
+CLAIM = {"amount": Decimal("1.00"), "currency": "USD", "type": "Refund", **SEEN}
 
 
 async def add_claims(seller: Seller, rows: list[dict[str, Any]]) -> list[str]:

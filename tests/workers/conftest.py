@@ -13,6 +13,7 @@ from tests.support.key_shop import KeyShop, assert_bought_once, open_impatient_s
 from tests.support.sandbox import Sandbox, running_g2a
 from tests.support.servers import Servers
 from tests.support.workshop import Workshop, open_workshop
+from workers import amazon_runs
 
 
 @pytest.fixture(params=[1, 3])
@@ -82,3 +83,9 @@ async def sellers(opened_seller_shop: Shop) -> AsyncIterator[Shop]:
     async with opened_seller_shop.speaking() as shop:
         await shop.connect()
         yield shop
+
+
+@pytest.fixture
+def one_step_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deliveries of a sync that each do one step."""
+    monkeypatch.setattr(amazon_runs, "step_s", lambda _: 0.0)

@@ -35,7 +35,7 @@ async def read(shop: Shop, reading: Reading, *pages: Sequence[Claim]) -> list[st
         number = await connection.fetchval(QUERIES["next_pass"])
         for page in pages:
             async with connection.transaction():
-                assert await write_claims(connection, Whose("ann", number, False), reading, page) == 0
+                assert await write_claims(connection, Whose("ann", number, False, "v0"), reading, page) == 0
     return [row["claim_id"] for row in await shop.rows("SELECT claim_id FROM amazon_claims ORDER BY claim_id")]
 
 
@@ -75,3 +75,22 @@ async def test_a_claim_with_an_id_of_its_own_is_one_whatever_it_says(sellers: Sh
     own = DATED._replace(id="tx-1", status="pending")
     assert await read(sellers, FIRST, [own]) == ["tx-1"]
     assert await read(sellers, SECOND, [own._replace(status="approved", amount=Decimal(1)), own]) == ["tx-1"]
+
+
+async def test_who_speaks_the_newer_api_of_finances_has_no_claim_of_that_time_twice(sellers: Shop) -> None:
+    assert (await sellers.sync())["status"] == "completed"
+    dated = (
+        "SELECT count(*), count(DISTINCT api) AS apis FROM amazon_claims WHERE created_at >= now() - interval '6 days'"
+    )
+    (before,) = await sellers.rows(dated)
+    assert before["count"] > 0
+    async with sellers.speaking(amazon_finances_api="2024-06-19") as newer:
+        assert (await newer.sync())["status"] == "completed"
+        known = {row["transaction_id"] for row in await newer.sandbox.books("claims")}
+        (after,) = await newer.rows(dated)
+        assert after["apis"] == 1
+        of_newer = await newer.rows("SELECT claim_id FROM amazon_claims WHERE api = '2024-06-19'")
+        assert of_newer
+        assert {row["claim_id"] for row in of_newer} <= known
+        # What is not read again stays as it was told.
+        assert await newer.rows("SELECT FROM amazon_claims WHERE api = 'v0'")

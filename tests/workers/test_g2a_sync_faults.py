@@ -32,7 +32,7 @@ LARGE = 3_000
 
 @pytest.fixture
 def one_page_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(g2a_sync, "STEP_S", 0.0)
+    monkeypatch.setattr(g2a_sync, "step_s", lambda _: 0.0)
 
 
 def asked(**body: Any) -> BusCommand:
