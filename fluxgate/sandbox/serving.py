@@ -24,6 +24,7 @@ IDLE_S = 60.0
 LINGER_S = 1.0
 # How long a request is left without an answer, when it is to hang: longer than any client of ours waits.
 HANG_S = 120.0
+NOT_MODIFIED = 304
 
 Sent = Literal["whole", "half", "none", "hang"]
 """What a client gets of an answer: all of it, half of it, only the end of its connection, or nothing at all."""
@@ -163,7 +164,9 @@ def _request(head: h11.Request, body: bytes) -> Request:
 
 
 async def _send(connection: h11.Connection, writer: asyncio.StreamWriter, reply: Reply) -> None:
-    headers = [("content-type", reply.content_type), ("content-length", str(len(reply.body))), *reply.headers]
+    content = [("content-type", reply.content_type), ("content-length", str(len(reply.body)))]
+    # What a client has already is not described again.
+    headers = [*([] if reply.status == NOT_MODIFIED else content), *reply.headers]
     said: Any = connection.send(h11.Response(status_code=reply.status, headers=headers))
     if reply.sent == "half":
         writer.write(said + reply.body[: len(reply.body) // 2])

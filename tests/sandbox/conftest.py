@@ -8,7 +8,7 @@ import pytest_asyncio
 from bench.ports import free_port
 from contract.settings import Settings
 from tests.support.amazon_pages import Reader
-from tests.support.sandbox import AmazonSandbox, Sandbox, running_amazon, running_g2a
+from tests.support.sandbox import AmazonSandbox, GoatedSandbox, Sandbox, running_amazon, running_g2a, running_goated
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
@@ -50,3 +50,19 @@ async def reader(amazon: AmazonSandbox) -> Reader:
     """Somebody who may read at Amazon, as fast as he likes."""
     await amazon.control(rate_scale=100_000)
     return Reader(amazon, await amazon.access_token())
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
+async def goated_process(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[GoatedSandbox]:
+    """A running sandbox of Goated."""
+    async with running_goated(Settings(data_dir=tmp_path_factory.mktemp("goated"))) as goated:
+        yield goated
+
+
+@pytest_asyncio.fixture
+async def goated(goated_process: GoatedSandbox) -> GoatedSandbox:
+    """The sandbox of Goated, which has forgotten everything, and whose clock stands in the midst of a month."""
+    await goated_process.reset()
+    await goated_process.control(tick_s=0)
+    await goated_process.advance(to="2026-04-15T12:00:00Z")
+    return goated_process

@@ -8,15 +8,14 @@ import hashlib
 from typing import NamedTuple
 
 from fluxgate.sandbox.goated.clock import Clock
-from fluxgate.sandbox.goated.control import PERIODS, Advance, Control, Oddity
+from fluxgate.sandbox.goated.control import Advance, Control, Oddity
 from fluxgate.sandbox.goated.forms import Entry, enveloped
 from fluxgate.sandbox.goated.odd import oddities, spoiled
-from fluxgate.sandbox.goated.people import Person, person
+from fluxgate.sandbox.goated.people import Amounts, Person, person
 from fluxgate.sandbox.replies import Refused
 
 IDLE = b'{"today":0,"this_week":0,"this_month":0,"all_time":0}}'
 PEOPLE_MAX = 1_200_000
-Amounts = tuple[float, ...]
 
 
 class Row(NamedTuple):
@@ -135,8 +134,7 @@ class Leaderboard:
             return Entry(spoiled(what, one.uid, one.name, amounts), None)
         said = self._said[one.number]
         if one.rate:
-            said += b"{%b}}" % b",".join(
-                b'"%b":%b' % (name.encode(), repr(amount).encode())
-                for name, amount in zip(PERIODS, amounts, strict=True)
-            )
+            today, week, month, total = amounts
+            wagered = f'{{"today":{today!r},"this_week":{week!r},"this_month":{month!r},"all_time":{total!r}}}}}'
+            said += wagered.encode()
         return Entry(said, amounts)

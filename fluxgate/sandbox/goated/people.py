@@ -23,6 +23,11 @@ SECONDS_A_RATE_MIN = -5.0
 """The least that is wagered in a second is 10 to this power; the most is 10,000 times as much."""
 
 
+Amounts = tuple[float, float, float, float]
+"""Of the periods, in their order."""
+NOTHING: Amounts = (0, 0, 0, 0)
+
+
 class Person(NamedTuple):
     """One of the list. Who has never wagered has a rate of 0."""
 
@@ -40,17 +45,19 @@ class Person(NamedTuple):
         whole, rest = divmod(min(at, self.until) - ORIGIN + self.phase_s, self.period_s)
         return whole * self.bout_s + min(rest, self.bout_s)
 
-    def wagered(self, moment: Moment, factors: Mapping[Period, float]) -> tuple[float, ...]:
+    def wagered(self, moment: Moment, factors: Mapping[Period, float]) -> Amounts:
         """What was wagered today, this week, this month and in all; 0 where nothing was."""
         if not self.rate:
-            return (0, 0, 0, 0)
-        now = self.played_s(moment.at)
-        begun = (moment.today, moment.this_week, moment.this_month)
-        seconds = (*(now - self.played_s(at) for at in begun), now)
-        amounts = (self.rate * played_s for played_s in seconds)
-        if factors:
-            amounts = (amount * factors.get(name, 1.0) for name, amount in zip(PERIODS, amounts, strict=True))
-        return tuple(amount or 0 for amount in amounts)
+            return NOTHING
+        played_s, rate, now = self.played_s, self.rate, self.played_s(moment.at)
+        today, week = rate * (now - played_s(moment.today)), rate * (now - played_s(moment.this_week))
+        amounts = (today or 0, week or 0, rate * (now - played_s(moment.this_month)) or 0, rate * now or 0)
+        if not factors:
+            return amounts
+        today, week, month, total = (
+            amount * factors.get(name, 1.0) or 0 for name, amount in zip(PERIODS, amounts, strict=True)
+        )
+        return (today, week, month, total)
 
     def head(self) -> bytes:
         """The first half of an entry, up to the amounts."""
