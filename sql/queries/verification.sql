@@ -17,15 +17,15 @@ WHERE id = $1;
 -- Ends the requests that nobody has decided in time.
 UPDATE goated_verifications SET status = 'expired' WHERE status = 'pending' AND expires_at <= now();
 
--- name: find_members_of_name
--- The people of a name, in capital letters or not: two of them are as good as many.
--- $1 name text
-SELECT uid, name FROM goated_members WHERE lower(name) COLLATE "C" = lower($1) LIMIT 2;
-
 -- name: find_member
 -- A person by the uid.
 -- $1 uid text
 SELECT uid, name FROM goated_members WHERE uid = $1;
+
+-- name: find_members_of_name
+-- The people of a name, in capital letters or not: two of them are as good as many.
+-- $1 name text
+SELECT uid, name FROM goated_members WHERE lower(name) COLLATE "C" = lower($1) LIMIT 2;
 
 -- name: find_newest
 -- The newest request of a user.

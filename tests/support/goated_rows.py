@@ -73,6 +73,17 @@ async def clear_members(desk: Desk) -> None:
     await desk.pool.execute("UPDATE goated_board SET fetched_at = NULL")
 
 
+async def requested(person: Person, uid: str) -> str:
+    """Ask to be verified as somebody; gives the id of the request."""
+    return (await person.data("request_verification", {"goatedUid": uid}, 201))["requestId"]
+
+
+async def statuses(desk: Desk) -> list[str]:
+    """What became of all requests, in alphabetical order."""
+    rows = await desk.pool.fetch("SELECT status FROM goated_verifications ORDER BY status")
+    return [row["status"] for row in rows]
+
+
 def problem(reply: BusReply, status: int) -> str:
     """The code of a refusal."""
     assert reply.status == status, reply
