@@ -1,5 +1,6 @@
 """What gateway and workers share of races, affiliates, users and verification: bodies of commands, and their limits."""
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 import msgspec
@@ -14,6 +15,8 @@ DEPTH_MAX = 10_000
 FOUND_MAX = 10_000
 """How far a search for people can be paged, and how far it counts: nobody reads on, and skipping rows costs as much as
 reading them."""
+STALE_AFTER = timedelta(minutes=11)
+"""Two schedules and a minute: a fetch that has failed once is no news, and one that has failed twice is."""
 BATCH_MAX = 100
 QUERY_MAX = 64
 UID_MAX = 64

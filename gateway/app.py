@@ -11,15 +11,20 @@ from contract.settings import Settings, read_settings
 from contract.telemetry import configure_logging, get_logger
 from contract.transport import Asker, open_redis
 from gateway import (
+    affiliate,
     amazon,
     auth,
+    cache_admin,
     carts,
     commands,
     g2a,
     games,
+    goated,
     health,
     order_keys,
     orders,
+    race_events,
+    races,
     sales,
     store_orders,
     sync_events,
@@ -41,6 +46,7 @@ from gateway.meters import publish_forever
 from gateway.metrics import Meter
 from gateway.patience import Patience
 from gateway.progress import Progress
+from gateway.race_news import RaceNews
 from gateway.replies import Replies
 from gateway.replying import Refused
 from gateway.routing import Router
@@ -110,20 +116,32 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/api/verification/status", verification.read_status),
     ("POST", "/api/verification/confirm", verification.confirm_verification),
     ("GET", "/api/verification/requests", verification.read_requests),
+    ("GET", "/api/wager-races/current", races.read_current),
+    ("GET", "/api/wager-races/previous", races.read_previous),
+    ("GET", "/api/wager-races/schedule", races.read_schedule),
+    ("GET", "/api/wager-races/events", race_events.stream_race),
+    ("GET", "/api/affiliate/stats", affiliate.read_stats),
+    ("GET", "/api/affiliate/leaderboard", affiliate.read_leaderboard),
+    ("POST", "/api/admin/goated/sync", goated.begin_sync),
+    ("GET", "/api/admin/cache", cache_admin.list_cache),
+    ("DELETE", "/api/admin/cache", cache_admin.drop_cache),
     ("GET", "/livez", health.livez),
     ("GET", "/readyz", health.readyz),
     ("GET", "/metrics", health.metrics),
     ("GET", "/openapi.json", health.openapi),
     ("GET", "/events", refuse_plain),
+    ("GET", race_events.WEBSOCKET_AT, refuse_plain),
     ("GET", "/", health.signpost),
 )
-"""Every route: method, path, handler. A WebSocket to /events goes to `watch_events`."""
+"""Every route: method, path, handler. A WebSocket goes to `watch_race` or to `watch_events`."""
 
 REDIS_CONNECTIONS = 8
 BUS_CONNECTIONS = 8
 """Of the commands that are no sale, so that neither waits for the other."""
 COLLECT_AFTER = (100_000, 50, 1_000)
 """Allocations before a collection of the young, and young and middle ones before those of their elders."""
+LISTENERS = 5
+"""Events, syncs, races, answers and replies."""
 LISTEN_S = 86_400.0
 """How long a subscription may be silent."""
 
@@ -159,7 +177,8 @@ class Application:
         """Serve one request. POST /order goes ahead of the router: it is nearly all of the traffic."""
         gate = cast(Gate, self._gate)
         if scope.proto != "http":
-            return watch_events(gate, scope, protocol)
+            watch = race_events.watch_race if scope.path == race_events.WEBSOCKET_AT else watch_events
+            return watch(gate, scope, protocol)
         if scope.path == "/order" and scope.method == "POST":
             return serve(gate, "/order", orders.place_order, scope, protocol)
         return self._route(gate, scope, protocol)
@@ -189,6 +208,7 @@ class Application:
             self._publishing.cancel()
         await gate.events.close()
         await gate.progress.close()
+        await gate.race_news.close()
         await gate.cache.close()
         await gate.replies.close()
         await gate.asker.close()
@@ -211,19 +231,22 @@ def make_gate(settings: Settings) -> Gate:
     redis = open_redis(settings, connections=REDIS_CONNECTIONS)
     lanes = Lanes(redis, settings)
     # Listening waits by design, so it has connections and a patience of its own.
-    listener = open_redis(settings, connections=4, block_s=LISTEN_S)
+    listener = open_redis(settings, connections=LISTENERS, block_s=LISTEN_S)
     bus = open_redis(settings, connections=BUS_CONNECTIONS)
     questions = lua.questions_key(lua.GROUP_OF_ORDERS)
+    replies, cache = Replies(bus, listener, settings.backlog_max), Cache(bus)
+    ask_race = race_events.asking(replies, cache, settings.ask_timeout_s)
     return Gate(
         settings=settings,
         redis=redis,
         lanes=lanes,
         events=Events(listener, [lane.admission.keys.events for lane in lanes.all]),
         progress=Progress(listener, settings.redis_timeout_s),
+        race_news=RaceNews(listener, settings.redis_timeout_s, ask_race),
         meter=Meter(),
         visitors=Visitors(settings.trusted_proxies),
-        replies=Replies(bus, listener, settings.backlog_max),
-        cache=Cache(bus),
+        replies=replies,
+        cache=cache,
         asker=Asker(redis, listener, questions, lua.ANSWERS_PREFIX, settings.ask_timeout_s),
         patience=Patience(settings.body_timeout_s),
         tokens=AccessTokens(public_keys(settings)),

@@ -22,6 +22,7 @@ from gateway.metrics import Meter
 from gateway.negotiation import prefers_json
 from gateway.patience import Patience
 from gateway.progress import Progress
+from gateway.race_news import RaceNews
 from gateway.replies import Replies
 from gateway.replying import NO_STORE, Refused, Reply, not_ready, overloaded, refusal, retry_after
 from gateway.rsgi import Exchange, Header, Headers, Scope
@@ -43,6 +44,7 @@ class Gate:
     lanes: Lanes
     events: Events
     progress: Progress
+    race_news: RaceNews
     meter: Meter
     visitors: Visitors
     asker: Asker

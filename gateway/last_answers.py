@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-FAMILIES = ("catalog", "game", "home")
+FAMILIES = ("affiliate", "catalog", "game", "home", "race")
 """What is the same for everybody."""
 ENTRIES_MAX = 1_000
 """The pages that most people look at; whoever reads all others can wait for Redis."""

@@ -5,7 +5,6 @@ hears before it asks, asks again whenever something may have been missed, and ke
 """
 
 import asyncio
-import contextlib
 import datetime
 from collections import Counter
 from typing import NamedTuple
@@ -15,6 +14,7 @@ import msgspec
 import lua
 from contract.errors import NotReady, Overloaded
 from contract.telemetry import get_logger
+from gateway.newest import Newest
 from gateway.subscription import Subscription
 
 WATCHERS_MAX = 1_000
@@ -58,45 +58,24 @@ def read_state(document: bytes) -> State:
     return _state(_syncs.decode(document), document)
 
 
-class Watcher:
+class Watcher(Newest[State]):
     """One who watches a sync of his. `must_ask` is set while something may have been missed."""
 
     def __init__(self, user_id: str, sync_id: str) -> None:
+        super().__init__()
         self.user_id = user_id
         self.sync_id = sync_id
         self._must_ask = False
-        self._newest: State | None = None
-        self._is_told = True
-        self._changed = asyncio.Event()
-
-    def offer(self, state: State) -> None:
-        """Keep a state if it is later than the one that is known."""
-        if self._newest is None or state[:3] > self._newest[:3]:
-            self._newest, self._is_told = state, False
-            self._changed.set()
 
     def doubt(self) -> None:
         """Something may have been missed."""
         self._must_ask = True
-        self._changed.set()
+        self.wake()
 
     def take_doubt(self) -> bool:
         """Whether to ask; whoever hears this asks."""
         asks, self._must_ask = self._must_ask, False
         return asks
-
-    def take(self) -> State | None:
-        """The newest state, unless it was taken before."""
-        self._changed.clear()
-        taken, self._is_told = (None if self._is_told else self._newest), True
-        return taken
-
-    async def wait(self, within_s: float) -> bool:
-        """Wait for a later state or for a doubt; False where neither comes in time."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                return await self._changed.wait()
-        return False
 
 
 class Progress:

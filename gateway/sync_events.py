@@ -6,7 +6,6 @@ Whoever comes back after an interruption is told the whole state too, so there i
 
 import asyncio
 import functools
-import random
 import time
 from collections.abc import AsyncGenerator
 
@@ -17,24 +16,17 @@ from gateway.envelope import refuse
 from gateway.gate import Call
 from gateway.identity import Caller, person
 from gateway.progress import OF_ONE_USER_MAX, State, TooMany, Watcher, read_state
-from gateway.replying import NO_STORE, Refused, Reply
+from gateway.replying import Refused, Reply
+from gateway.server_sent import HEADERS, HEARTBEAT, HEARTBEAT_S, PACE_S, come_back, event
 from gateway.streaming import Streamed
 from gateway.syncs import ask_for
 
-HEARTBEAT = b":\n\n"
-HEARTBEAT_S = 15.0
-"""Proxies cut connections that are silent for longer than half a minute or so."""
 ASK_AFTER = 4
 """Heartbeats of silence after which the worker is asked: what it published may have been lost."""
-PACE_S = 0.2
-"""A page shows no more than so; of several states within it the newest is told."""
 BYTES_MAX = 262_144
 """Of one stream: some 300 states. The server keeps what a client does not read; a client that does read comes back."""
 LIVES_S = 900.0
 """As long as an access token by default: whoever is logged out does not watch on for ever."""
-COME_BACK_MS = (1_000, 4_000)
-"""When a client comes back to a stream that has ended, from and to: all of them at once would be a crowd."""
-HEADERS = (("content-type", "text/event-stream"), NO_STORE, ("x-accel-buffering", "no"))
 
 
 async def watch_sync(call: Call) -> Reply:
@@ -67,7 +59,7 @@ async def _ask(call: Call, who: Caller, sync_id: str) -> State:
 async def _pieces(call: Call, who: Caller, watcher: Watcher) -> AsyncGenerator[bytes, None]:
     """The events of one stream."""
     until, size, silent = time.monotonic() + LIVES_S, 0, 0
-    yield b"retry: %d\n" % random.randint(*COME_BACK_MS) + event("connected", encode({"syncId": watcher.sync_id}))
+    yield come_back() + event("connected", encode({"syncId": watcher.sync_id}))
     while time.monotonic() < until and size < BYTES_MAX:
         state = watcher.take()
         if state is not None:
@@ -89,8 +81,3 @@ async def _pieces(call: Call, who: Caller, watcher: Watcher) -> AsyncGenerator[b
         elif not await watcher.wait(HEARTBEAT_S):
             silent += 1
             yield HEARTBEAT
-
-
-def event(name: str, document: bytes) -> bytes:
-    """One event; JSON as we write it has no line breaks."""
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), document)

@@ -7,6 +7,7 @@ its status alone: the server takes no more of us there.
 
 import asyncio
 import contextlib
+from collections.abc import Coroutine
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -54,6 +55,34 @@ async def watch_events(gate: Gate, scope: Scope, handshake: Handshake) -> None:
         handshake.close()
 
 
+async def may_watch(gate: Gate, scope: Scope) -> int:
+    """0, or the status of the refusal for whoever may not watch now: a client that asks too often, or while Redis is
+    away."""
+    try:
+        answer = await gate.lanes.all[0].admission.read(Read("", "", gate.visitors.address(scope)))
+    except (NotReady, Overloaded):
+        return 503
+    return 429 if answer.status == Status.THROTTLED else 0
+
+
+async def converse(channel: Channel, *works: Coroutine[Any, Any, Any]) -> None:
+    """Do all of this until any of it ends, or the watcher leaves."""
+    tasks: list[asyncio.Task[Any]] = [asyncio.create_task(work) for work in (_listen(channel), *works)]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def send(channel: Channel, text: str) -> None:
+    """Send a message. Raises TimeoutError when it does not leave within SEND_WITHIN_S, RuntimeError when the watcher
+    has left."""
+    async with asyncio.timeout(SEND_WITHIN_S):
+        await channel.send_str(text)
+
+
 async def _deny(gate: Gate, scope: Scope, watcher: Watcher) -> int:
     """The status for a watcher that cannot be served now, or 0."""
     unfit = unsound(scope, scope.headers)
@@ -63,28 +92,12 @@ async def _deny(gate: Gate, scope: Scope, watcher: Watcher) -> int:
         return 404
     if len(watcher.products) + len(watcher.orders) > FILTERS_MAX:
         return 400
-    if gate.events.is_full:
-        return 503
-    try:
-        answer = await gate.lanes.all[0].admission.read(Read("", "", gate.visitors.address(scope)))
-    except (NotReady, Overloaded):
-        return 503
-    return 429 if answer.status == Status.THROTTLED else 0
+    return 503 if gate.events.is_full else await may_watch(gate, scope)
 
 
 async def _serve(watcher: Watcher, channel: Channel) -> None:
     """Send and listen until the watcher leaves, reads nothing for too long, or falls too far behind."""
-    tasks: list[asyncio.Task[Any]] = [
-        asyncio.create_task(_send(watcher, channel)),
-        asyncio.create_task(_listen(channel)),
-        asyncio.create_task(watcher.too_slow.wait()),
-    ]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    await converse(channel, _send(watcher, channel), watcher.too_slow.wait())
     if watcher.too_slow.is_set():
         # One that reads a little is told why; one that reads nothing cannot be.
         with contextlib.suppress(TimeoutError):
@@ -94,9 +107,7 @@ async def _serve(watcher: Watcher, channel: Channel) -> None:
 
 async def _send(watcher: Watcher, channel: Channel) -> None:
     while True:
-        news = (await watcher.next()).decode()
-        async with asyncio.timeout(SEND_WITHIN_S):
-            await channel.send_str(news)
+        await send(channel, (await watcher.next()).decode())
 
 
 async def _listen(channel: Channel) -> None:
