@@ -9,8 +9,6 @@ the store       games carts wishlists store_orders order_keys
 G2A             g2a
 Amazon          amazon amazon_replies syncs sync_events progress
 Goated          goated races affiliate race_events race_news users verification
-what is watched subscription newest server_sent streaming
-Goated          goated races affiliate race_events race_news users verification
 watching        subscription newest server_sent streaming
 webhooks        webhooks webhook_signatures
 operations      health cache_admin metrics meters bus_metrics upstream_metrics
