@@ -16,6 +16,7 @@ from workers.amazon_parts import count, following, next_part, settle_claims, swe
 from workers.amazon_progress import MESSAGES, STEPS, estimated_end, estimated_total, percent
 from workers.clients.amazon import Account, Page
 from workers.service import Desk, More
+from workers.sync_counts import note_sync
 
 BEHIND_S = 1.0
 """The pause of who has found his step done by another process, which goes on."""
@@ -48,6 +49,8 @@ async def do_step(desk: Desk, run: Run, work: Work) -> Run | More:
         await connection.execute(QUERIES["plan_for_these_values"])
         after = await _advance(connection, run, await work(connection))
     await publish(desk.redis, after, desk.log)
+    if after["status"] in ("completed", "failed"):
+        await note_sync(desk, "amazon", after["status"])
     return after
 
 
