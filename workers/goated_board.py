@@ -1,11 +1,10 @@
 """How old the leaderboard is that is kept, told in one way wherever it is shown."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
-STALE = timedelta(minutes=11)
-"""Two schedules and a minute: a fetch that has failed once is no news, and one that has failed twice is."""
+from contract.goated import STALE_AFTER
 
 
 class Freshness(NamedTuple):
@@ -17,7 +16,7 @@ class Freshness(NamedTuple):
 
 def freshness(fetched_at: datetime | None, now: datetime) -> Freshness:
     """How old a leaderboard is that was fetched then."""
-    return Freshness(fetched_at, fetched_at is None or now - fetched_at > STALE)
+    return Freshness(fetched_at, fetched_at is None or now - fetched_at > STALE_AFTER)
 
 
 def freshness_of(board: Mapping[str, Any]) -> Freshness:
