@@ -66,7 +66,7 @@ _replies = msgspec.json.Decoder(BusReply)
 
 def idle_services(settings: Settings) -> tuple[str, ...]:
     """Workers that have nobody to speak to under these settings; who runs all of them does without."""
-    parties = {"g2a": settings.g2a_at, "amazon": settings.amazon_at}
+    parties = {"g2a": settings.g2a_at, "amazon": settings.amazon_at, "goated": settings.goated_at}
     return tuple(name for name, at in parties.items() if not at)
 
 

@@ -30,7 +30,7 @@ GATEWAY_STOP_WITHIN_S = 1.8
 WORKER_STOP_WITHIN_S = 0.8
 CANCEL_AGAIN_S = 0.1
 EMBEDDED = " (embedded)"
-WORKERS = ("auth", "orders", "migration g2a amazon webhooks")
+WORKERS = ("auth", "orders", "migration g2a amazon goated webhooks")
 """The keys of workers.run.SERVICES, which it would take half of the start to import; a test keeps the two equal. Those
 of one process wait for others most of the time; logins and the sale have one for each, for they compute."""
 

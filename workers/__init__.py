@@ -12,7 +12,8 @@ keys            g2a_purchases g2a_steps key_orders g2a_keys vault
 Amazon          amazon amazon_accounts amazon_account_rows amazon_lists
 its syncs       amazon_sync amazon_runs amazon_places amazon_steps amazon_setbacks amazon_parts amazon_claims
                 amazon_rows amazon_cursor amazon_progress amazon_documents amazon_resume
-Goated          goated_users verification
+Goated          goated goated_sync goated_writing goated_races goated_prizes goated_board
+                goated_reads goated_news goated_users verification
 webhooks        webhooks
 for all         faults clients sync_counts
 """

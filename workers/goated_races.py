@@ -14,6 +14,9 @@ TRANSITION = timedelta(hours=24)
 ZONES_APART = timedelta(hours=26)
 """Between the first zone and the last, UTC+14 and UTC-12: so long is it the last day of a month somewhere and the first
 of the next elsewhere."""
+LATE = timedelta(hours=48)
+"""So long after the start of a race the reset before it may still show: for its zone, and because Goated may be away
+meanwhile, or tell old figures."""
 FIRST_ZONE = timezone(timedelta(hours=14))
 """Where each month begins first."""
 HOLDS_MAX = 3
@@ -161,7 +164,7 @@ def _refused(race: Race | None, change: Change, now: datetime, held: int) -> str
     if race is None:
         return ""
     is_near_end = now >= earliest_reset(race)
-    if change.is_reset and change.fell > 1 and not is_near_end and now >= race.starts_at + ZONES_APART:
+    if change.is_reset and change.fell > 1 and not is_near_end and now >= race.starts_at + LATE:
         return f"The figures of {change.fell} of {change.met} people have begun anew in the middle of the month."
     is_awaited = is_near_end and now < race.ends_at + TRANSITION
     if is_awaited and change.zeroed > 1 and not change.is_reset and held < HOLDS_MAX:

@@ -11,7 +11,6 @@ Fails     by keeping what there is: a fault is noted in goated_syncs, and nothin
           leaderboard that cannot be true is refused until it can be, or until an operator vouches for it
 """
 
-import asyncio
 import time
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -28,15 +27,13 @@ from workers.goated_news import read_news
 from workers.goated_writing import QUERIES, SUSPICIOUS, Fetched, Suspicious, Written, write
 from workers.once import already_done, once
 from workers.service import Desk, Ending, Handler, Later, Refuse, Replied, replied
+from workers.sync_counts import note_sync
 
 STALE = ("race:*", "affiliate:*", "user:*")
-FETCH_WITHIN_S = 22.0
-"""How long a fetch may take in all, its repetitions included: what is left of HANDLE_WITHIN_S is for the database."""
 ATTEMPTS_MAX = 4
 PAUSE_FIRST_S = 2.0
 PAUSE_MAX_S = 30.0
 """How often a fetch is tried that nobody waits for, and the pauses between: it is over before the next schedule."""
-_TIMEOUT = GoatedFault("temporary", "API_TIMEOUT", "Goated has not answered in time.")
 _STATUSES = {
     "API_TIMEOUT": 503,
     "API_UNAVAILABLE": 503,
@@ -65,7 +62,8 @@ async def sync(desk: Desk, command: BusCommand) -> Ending:
     if done is None:
         began = time.monotonic()
         try:
-            leaderboard = await _fetch(desk)
+            board = await desk.pool.fetchrow(QUERIES["read_board"])
+            leaderboard = await desk.tools.goated.fetch(board["etag"])
         except GoatedFault as fault:
             return await _failed(desk, command, fault, began)
 
@@ -80,18 +78,10 @@ async def sync(desk: Desk, command: BusCommand) -> Ending:
             await _note_failure(desk, command, (SUSPICIOUS, str(suspicious)), began)
             desk.log.error("the leaderboard is refused", reason=str(suspicious))
             raise _refusal(SUSPICIOUS, str(suspicious), retryable=False) from None
+        await note_sync(desk, "goated", msgspec.json.decode(done.data)["outcome"])
     if done.stale:
         await _publish(desk)
     return done
-
-
-async def _fetch(desk: Desk) -> Leaderboard | None:
-    board = await desk.pool.fetchrow(QUERIES["read_board"])
-    try:
-        async with asyncio.timeout(FETCH_WITHIN_S):
-            return await desk.tools.goated.fetch(board["etag"])
-    except TimeoutError:
-        raise _TIMEOUT from None
 
 
 async def _noted(
@@ -139,6 +129,7 @@ async def _note_failure(desk: Desk, command: BusCommand, why: tuple[str, str], b
     nothing = (None,) * 6
     times = (now - _since(began), now)
     await desk.pool.execute(QUERIES["note_sync"], UUID(command.id), *times, "failed", *nothing, *why)
+    await note_sync(desk, "goated", "failed")
 
 
 def _refusal(code: str, message: str, *, retryable: bool) -> Refuse:

@@ -27,6 +27,7 @@ SERVICES = {
     "orders": "workers.store_orders:STORE",
     "g2a": "workers.g2a:G2A",
     "amazon": "workers.amazon:AMAZON",
+    "goated": "workers.goated:GOATED",
     "webhooks": "workers.webhooks:WEBHOOKS",
 }
 """Every worker by its name on the command line, and where its Service stands. A process imports those that it runs:

@@ -107,6 +107,6 @@ def test_every_worker_is_the_service_of_its_name(name: str) -> None:
 
 def test_workers_that_have_nobody_to_speak_to_are_idle_and_the_others_are_not() -> None:
     assert idle_services(Settings()) == ()
-    assert idle_services(Settings(env="production")) == ("g2a", "amazon")
-    assert idle_services(Settings(env="production", g2a_url="https://g2a.example")) == ("amazon",)
-    assert idle_services(Settings(env="production", amazon_url="https://amazon.example")) == ("g2a",)
+    assert idle_services(Settings(env="production")) == ("g2a", "amazon", "goated")
+    assert idle_services(Settings(env="production", g2a_url="https://g2a.example")) == ("amazon", "goated")
+    assert idle_services(Settings(env="production", amazon_url="https://amazon.example")) == ("g2a", "goated")

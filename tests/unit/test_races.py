@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from contract.settings import SettingsError
 from workers.goated_races import (
     HOLDS_MAX,
+    LATE,
     NOTHING,
     TRANSITION,
     ZONES_APART,
@@ -163,7 +164,7 @@ def test_an_upstream_that_was_away_for_months_has_the_race_completed_and_the_rac
     assert plan(APRIL, "", SAME, now, UTC_ZONE) == Plan(completed_by="time", opens=month_of(now, UTC_ZONE))
 
 
-@given(st.timedeltas(ZONES_APART, timedelta(days=29, hours=9, minutes=59)))
+@given(st.timedeltas(LATE, timedelta(days=29, hours=9, minutes=59)))
 def test_a_reset_in_the_midst_of_a_month_is_a_fault_of_goated_unless_somebody_vouches_for_it(into: timedelta) -> None:
     now = APRIL.starts_at + into
     assert "in the middle of the month" in plan(APRIL, "", RESET, now, UTC_ZONE).refused
@@ -171,7 +172,7 @@ def test_a_reset_in_the_midst_of_a_month_is_a_fault_of_goated_unless_somebody_vo
     assert plan(APRIL, "", RESET, now, UTC_ZONE, accept=True) == NOTHING
 
 
-@given(st.timedeltas(timedelta(hours=-14), ZONES_APART - SECOND))
+@given(st.timedeltas(timedelta(hours=-14), LATE - SECOND))
 def test_a_reset_that_shows_when_the_next_race_has_begun_ends_no_race(into: timedelta) -> None:
     """Its predecessor was completed by time, or by a reset that another server of Goated's had shown before."""
     assert plan(APRIL, "202503", RESET, APRIL.starts_at + into, UTC_ZONE) == NOTHING
