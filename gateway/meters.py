@@ -26,7 +26,7 @@ def own_tally(gate: Gate) -> Tally:
     cache, replies = gate.cache, gate.replies
     reads = {"fresh": cache.hits, "old": cache.stale, "nothing": cache.misses}
     bus = BusTally(replies.awaited, replies.refused, reads, cache.fills)
-    watchers = gate.events.watchers + gate.progress.watchers
+    watchers = gate.events.watchers + gate.progress.watchers + gate.race_news.watchers
     return gate.meter.tally(str(os.getpid()), watchers, bus, memory_bytes())
 
 

@@ -92,7 +92,7 @@ def process_families(tallies: list[Tally]) -> Iterable[Any]:
     seconds = HistogramMetricFamily(
         "fluxgate_http_request_duration_seconds", "Time to answer.", labels=["route", "process"]
     )
-    watching = GaugeMetricFamily("fluxgate_event_watchers", "Watchers of events.", labels=["process"])
+    watching = GaugeMetricFamily("fluxgate_event_watchers", "Streams of events, syncs and races.", labels=["process"])
     for tally in tallies:
         for route, status, count in tally.requests:
             requests.add_metric([route, str(status), tally.process], count)

@@ -4,10 +4,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 import structlog
 from redis.exceptions import ConnectionError as RedisGone
 
 import lua
+from tests.support.amazon_shop import Shop as SellerShop
+from tests.support.g2a_store import Store
 from tests.support.goated_shop import Shop, asked, member, open_goated_shop
 from tests.support.servers import Servers
 from workers.clients.goated import GoatedFault
@@ -15,8 +18,10 @@ from workers.goated_sync import sync
 from workers.service import Desk, Refuse
 from workers.sync_counts import note_sync
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def shop(servers: Servers, tmp_path: Path) -> AsyncIterator[Shop]:
     async with open_goated_shop(servers, tmp_path) as opened:
         yield opened
@@ -57,3 +62,18 @@ async def test_a_count_that_is_lost_is_told_in_the_log_and_costs_no_sync(shop: S
     with structlog.testing.capture_logs() as lines:
         await note_sync(desk, "goated", "changed")
     assert [(line["event"], line["upstream"]) for line in lines] == [("a sync is not counted", "goated")]
+
+
+@pytest.mark.slow
+async def test_syncs_with_g2a_and_amazon_are_counted_when_they_have_ended(store: Store, sellers: SellerShop) -> None:
+    async def of(desk: Desk, upstream: str) -> dict[str, int]:
+        (own,) = [own for own in await lua.read_syncs(desk.redis) if own.upstream == upstream]
+        return own.outcomes
+
+    before = await of(store.desk, "g2a")
+    await store.sync(fullSync=True)
+    assert await of(store.desk, "g2a") == before | {"completed": before["completed"] + 1}
+    before = await of(sellers.desk, "amazon")
+    await sellers.start()
+    await sellers.run()
+    assert await of(sellers.desk, "amazon") == before | {"completed": before["completed"] + 1}
