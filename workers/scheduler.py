@@ -38,13 +38,14 @@ LOOK_LEAST_S = 0.05
 class Schedule(NamedTuple):
     """Work that is due again and again: at the times of `cron`, five fields in UTC, or every so many whole seconds.
 
-    It may be cancelled anywhere, and is begun again then.
+    It may be cancelled anywhere, and is begun again then. `at_once`: where nobody has ever heard of it, it is due now.
     """
 
     name: str
     work: Callable[[Context], Awaitable[None]]
     cron: str = ""
     every_s: int = 0
+    at_once: bool = False
 
 
 class Turn(NamedTuple):
@@ -111,7 +112,7 @@ async def _until_due(context: Context, schedule: Schedule) -> float:
     """Seconds until another look is worth it. A row that is missing, or due later than it ever should be, is put right:
     the schedule is new, or has been changed."""
     now, due_at, lease_until = await context.pool.fetchrow(_query("read_schedule"), schedule.name)
-    wanted = next_due(schedule, now)
+    wanted = now if due_at is None and schedule.at_once else next_due(schedule, now)
     if due_at is None or due_at > wanted:
         await context.pool.execute(_query("put_schedule"), schedule.name, wanted, due_at)
         return 0.0

@@ -6,6 +6,7 @@ long and no lock is held for long.
 
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -32,6 +33,9 @@ EVENT_DAYS = 90
 for longer."""
 SYNC_DAYS = 180
 """How long it is known of a sync with Amazon what came of it: one that is daily has half a year of history."""
+FETCH_DAYS = 30
+"""How long it is known of a fetch from Goated what came of it; there are 300 a day."""
+GOATED_WITHIN_S = 240.0
 CHANGED_WITHIN_S = 600.0
 ALL_WITHIN_S = 4 * 3_600.0
 """A sync that is scheduled is not begun later than that: a worker that was away for a day does not do all of them then,
@@ -74,6 +78,12 @@ async def forget_amazon(context: Context) -> None:
     await _in_pages(context, lambda: _deleted(context, queries["forget_consents"]))
 
 
+async def forget_goated(context: Context) -> None:
+    """Delete what is known of fetches from Goated of long ago."""
+    query, age = load_queries("goated_sync")["forget_syncs"], FETCH_DAYS * DAY_S
+    await _in_pages(context, lambda: context.pool.fetchval(query, age, PAGE_ROWS))
+
+
 async def forget_guests(context: Context) -> None:
     """Delete the carts and wishlists of guests who have gone."""
     query = load_queries("migration")["forget_guests"]
@@ -83,12 +93,18 @@ async def forget_guests(context: Context) -> None:
 
 async def sync_changed(context: Context) -> None:
     """Have brought into the store what has changed at G2A."""
-    await _tell_to_sync(context, SyncBody(include_relationships=True), CHANGED_WITHIN_S)
+    await _sync_g2a(context, SyncBody(include_relationships=True), CHANGED_WITHIN_S)
 
 
 async def sync_all(context: Context) -> None:
     """Have the whole catalogue of G2A brought into the store, and found out what is gone."""
-    await _tell_to_sync(context, SyncBody(full_sync=True, include_relationships=True), ALL_WITHIN_S)
+    await _sync_g2a(context, SyncBody(full_sync=True, include_relationships=True), ALL_WITHIN_S)
+
+
+async def sync_goated(context: Context) -> None:
+    """Have the leaderboard of Goated fetched."""
+    if context.settings.goated_at:
+        await _tell_to_sync(context, "goated", {}, GOATED_WITHIN_S)
 
 
 SCHEDULES = (
@@ -98,10 +114,13 @@ SCHEDULES = (
     Schedule("forget_logins", forget_logins, cron="23 * * * *"),
     Schedule("resume_syncs", resume_syncs, every_s=60),
     Schedule("forget_events", forget_events, cron="41 3 * * *"),
+    # A house that has just been opened has a race to show.
+    Schedule("sync_goated", sync_goated, cron="*/5 * * * *", at_once=True),
     Schedule("sync_changed", sync_changed, cron="*/15 * * * *"),
     # At night, when few buy, and between two of those above.
     Schedule("sync_all", sync_all, cron="52 2 * * *"),
     Schedule("forget_amazon", forget_amazon, cron="47 3 * * *"),
+    Schedule("forget_goated", forget_goated, cron="43 3 * * *"),
     # At night, when few commands are in the streams that it reads.
     Schedule("forget_handled", forget_handled, cron="37 3 * * *"),
 )
@@ -111,15 +130,17 @@ class TooManyReturn(Exception):
     """So many old commands may be delivered once more that something is wrong: nothing is forgotten then."""
 
 
-async def _tell_to_sync(context: Context, wanted: SyncBody, within_s: float) -> None:
-    settings = context.settings
-    if not (settings.g2a_at and all(settings.g2a_credentials[:2])):
-        return
+async def _sync_g2a(context: Context, wanted: SyncBody, within_s: float) -> None:
+    if context.settings.g2a_at and all(context.settings.g2a_credentials[:2]):
+        await _tell_to_sync(context, "g2a", wanted, within_s)
+
+
+async def _tell_to_sync(context: Context, worker: str, wanted: Any, within_s: float) -> None:
     deadline_ms = int((time.time() + within_s) * 1000)
     body = msgspec.Raw(encode(wanted))
     command = BusCommand(id=new_command_id(), kind="sync", body=body, role="ADMIN", deadline_ms=deadline_ms)
     async with context.pool.acquire() as connection:
-        await tell(connection, "g2a", command)
+        await tell(connection, worker, command)
 
 
 async def _deleted(context: Context, query: str) -> int:

@@ -114,6 +114,14 @@ async def test_a_new_schedule_waits_for_its_time(context: Context) -> None:
     assert (added["due_at"], work.begun) == (next_due(schedule, added["now"]), 0)
 
 
+async def test_one_that_is_wanted_at_once_is_done_at_once_and_then_at_its_times(context: Context) -> None:
+    work = Work()
+    schedule = Schedule("own", work, cron=YEARLY, at_once=True)
+    assert [await once(context, schedule) for _ in range(2)] == [0, 0]
+    assert await once(context, schedule) == scheduler.LOOK_S
+    assert (work.begun, (await row(context))["due_at"]) == (1, next_due(schedule, datetime.now(UTC)))
+
+
 async def test_what_is_due_is_done_and_due_again_at_its_next_time(context: Context) -> None:
     work = Work()
     schedule = Schedule("own", work, cron="*/5 * * * *")

@@ -166,6 +166,28 @@ async def test_where_g2a_is_not_configured_no_sync_is_asked_for(context: Context
     assert await none_waits(context)
 
 
+async def test_a_sync_of_goated_is_asked_for_where_there_is_a_goated_and_not_for_ever(context: Context) -> None:
+    production = msgspec.structs.replace(context.settings, env="production")
+    await schedules.sync_goated(context._replace(settings=production))
+    assert await none_waits(context)
+    await schedules.sync_goated(context)
+    (row,) = await context.pool.fetch("SELECT worker, command FROM outbox")
+    command = decode_command(row["command"])
+    assert (row["worker"], command.kind, command.role, command.reply_to) == ("goated", "sync", "ADMIN", "")
+    assert 0 < command.deadline_ms - time.time() * 1000 < 300_000
+
+
+async def test_fetches_of_long_ago_are_forgotten(context: Context) -> None:
+    for days in (31, 40, 50, 29):
+        await context.pool.execute(
+            "INSERT INTO goated_syncs (id, began_at) VALUES (gen_random_uuid(), now() - make_interval(days => $1))",
+            days,
+        )
+    await schedules.forget_goated(context)
+    left = "DELETE FROM goated_syncs RETURNING began_at > now() - interval '30 days' AS is_young"
+    assert [row["is_young"] for row in await context.pool.fetch(left)] == [True]
+
+
 def test_every_schedule_has_a_name_of_its_own_and_comes_at_least_daily() -> None:
     assert len({schedule.name for schedule in SCHEDULES}) == len(SCHEDULES)
     now = datetime.now(UTC)
