@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from contract.goated import DEPTH_MAX, PAGE_MAX, STALE_AFTER
+from contract.goated import BATCH_MAX, DEPTH_MAX, PAGE_MAX, QUERY_MAX, STALE_AFTER
 from gateway.asking import answered
 from gateway.body import API_BODY_MAX, decode, read_body
 from gateway.cached_reads import Terms
@@ -36,6 +36,8 @@ SENTENCES = {
     "page": f"page is a whole number from 1 to {DEPTH_MAX}",
     "limit": f"limit is a whole number from 1 to {PAGE_MAX}",
     "period": "period is one of today, weekly, monthly, all_time",
+    "q": f"q has 1 to {QUERY_MAX} characters, and no control characters",
+    "ids": f"ids are 1 to {BATCH_MAX} ids of 1 to 128 characters each, with commas between them",
 }
 T = TypeVar("T")
 
@@ -70,8 +72,8 @@ def read_query(call: Call, form: type[T], fixed: Mapping[str, Any] | None = None
             raise ValueError(f"Send the parameter {twice[0]} once")
         return msgspec.convert(dict(given) | dict(fixed or {}), form, strict=False)
     except ValueError as error:
-        # Of what does not convert, the field stands behind the reason.
-        field = str(error).partition(" - at `$.")[2].rstrip("`")
+        # Of what does not convert, the field stands behind the reason; and of what is missing.
+        field = (str(error).partition(" - at `$.")[2] or str(error).partition("required field `")[2]).rstrip("`")
         refuse(call.request_id, 400, "BAD_REQUEST", f"{SENTENCES.get(field, str(error))}.")
 
 

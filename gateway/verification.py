@@ -8,10 +8,10 @@ import msgspec
 from contract.goated import VerificationDecision, VerificationRequest
 from gateway.asking import answered, read_document
 from gateway.gate import Call
+from gateway.goated import WORKER
 from gateway.identity import admin, person
 from gateway.replying import Reply
 
-WORKER = "goated"
 REQUEST_EXAMPLE = '{"goatedUid":"f5w3IYWYL79E8HntQuPs"}'
 DECISION_EXAMPLE = '{"requestId":"019a6f3c-5e21-7000-9c41-8d2f6b7a1e05","approve":true}'
 _requests = msgspec.json.Decoder(VerificationRequest)

@@ -23,7 +23,9 @@ from contract.bus import BusCommand
 from contract.goated import FOUND_MAX, OneUser, ProfileChange, UserBatch, UserId, UserSearch
 from sql import Connection, load_queries
 from workers.accounts import check_name
+from workers.goated_board import freshness_of
 from workers.goated_prizes import prizes_of
+from workers.goated_races import told
 from workers.once import once
 from workers.service import Desk, Ending, Handler, Refuse, Replied, replied
 
@@ -32,8 +34,6 @@ PROFILES = "user:goated:*"
 """The caches of everything that shows a profile."""
 PIECE_MIN = 3
 """Characters from which on a text is looked for in the midst of names: the index knows them in threes."""
-STALE_AFTER_S = 660.0
-"""Two fetches of the leaderboard, which come every five minutes, and one more for the work."""
 FIGURES = ("today", "this_week", "this_month", "all_time")
 PERIODS = ("today", "weekly", "monthly", "all_time")
 _URL = re.compile(r"https?://[!-~]+", re.I)
@@ -102,12 +102,13 @@ async def read_user_stats(desk: Desk, command: BusCommand) -> Ending:
             message = "This user has not been verified as anybody at Goated, so nobody knows his figures."
             raise Refuse(404, "USER_NOT_FOUND", message)
         wagers = await connection.fetchrow(QUERIES["find_wagers"], person["uid"])
-        board = await connection.fetchrow(QUERIES["find_board"], STALE_AFTER_S)
+        board = await connection.fetchrow(QUERIES["read_board"])
         race = await connection.fetchrow(QUERIES["find_race"])
         figures = [wagers[figure] for figure in FIGURES]
         ahead: Row | None = None
         if None not in figures:
             ahead = await connection.fetchrow(QUERIES["count_ahead"], wagers["uid"], *figures)
+    last_updated, stale = freshness_of(board)
     positions = {period: ahead[period] + 1 if ahead else None for period in PERIODS}
     return replied(
         {
@@ -116,8 +117,8 @@ async def read_user_stats(desk: Desk, command: BusCommand) -> Ending:
             "wagered": dict(zip(FIGURES, figures, strict=True)),
             "positions": positions,
             "race": _in_race(race, ahead["monthly"] + 1, wagers["this_month"]) if race and ahead else None,
-            "lastUpdated": board["fetched_at"],
-            "stale": board["is_stale"],
+            "lastUpdated": last_updated and told(last_updated),
+            "stale": stale,
         }
     )
 
@@ -160,7 +161,7 @@ def _profile(row: Row) -> dict[str, Any]:
         "nickname": row["nickname"] if is_shown else None,
         "avatar": row["avatar"],
         "isVerified": row["is_verified"],
-        "memberSince": row["member_since"],
+        "memberSince": told(row["member_since"]),
     }
 
 

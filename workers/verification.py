@@ -18,6 +18,7 @@ import msgspec
 from contract.bus import BusCommand, is_command_id, new_command_id
 from contract.goated import VerificationDecision, VerificationRequest
 from sql import Connection, load_queries
+from workers.goated_races import told
 from workers.goated_users import PROFILES
 from workers.once import once
 from workers.service import Desk, Ending, Handler, Refuse, Replied, replied
@@ -63,9 +64,9 @@ async def verification_status(desk: Desk, command: BusCommand) -> Ending:
             "uid": row and row["uid"],
             "name": row and row["name"],
             "requestId": row and row["id"],
-            "requestedAt": row and row["requested_at"],
-            "expiresAt": row and row["expires_at"],
-            "decidedAt": row and row["decided_at"],
+            "requestedAt": row and told(row["requested_at"]),
+            "expiresAt": row and told(row["expires_at"]),
+            "decidedAt": told(row["decided_at"]) if row and row["decided_at"] else None,
             "reason": row and row["reason"],
         }
     )
@@ -153,8 +154,8 @@ def _request(row: Row, member: Row) -> dict[str, Any]:
         "status": "pending",
         "uid": member["uid"],
         "name": member["name"],
-        "requestedAt": row["requested_at"],
-        "expiresAt": row["expires_at"],
+        "requestedAt": told(row["requested_at"]),
+        "expiresAt": told(row["expires_at"]),
     }
 
 

@@ -32,11 +32,6 @@ SELECT count(*) FROM (
     SELECT FROM goated_members WHERE lower(name) COLLATE "C" ^@ lower($1) LIMIT $2
 ) AS found;
 
--- name: find_board
--- When Goated last told its leaderboard, and whether that is longer ago than it should be.
--- $1 seconds that are too long double precision
-SELECT fetched_at, coalesce(fetched_at < now() - make_interval(secs => $1), true) AS is_stale FROM goated_board;
-
 -- name: find_people
 -- The people of these ids, each of which is that of a user of ours, or else a uid of Goated's; in the order of the ids.
 -- $1 ids text[]
@@ -70,6 +65,10 @@ SELECT nickname, first_name, last_name, avatar, email FROM users WHERE id = $1 F
 -- name: plan_for_these_values
 -- Has the queries of this transaction planned for what they look for: a plan for any value could use no index.
 SET LOCAL plan_cache_mode = force_custom_plan;
+
+-- name: read_board
+-- When Goated last told its leaderboard, and the time.
+SELECT fetched_at, now() AS now FROM goated_board;
 
 -- name: search_by_piece
 -- A page of the people whose name has a text of three characters or more in it: who is called just that, whose name

@@ -152,7 +152,8 @@ async def test_an_administrator_confirms_and_again_says_the_same(desk: Desk, ann
     assert await desk.pool.fetchrow("SELECT * FROM goated_verifications") == row
     assert problem(await decide(boss, own, approve=False), 409) == "VERIFICATION_DECIDED"
     told = await ann.data("verification_status")
-    assert (told["status"], told["uid"], at(told["decidedAt"])) == ("verified", uid, row["decided_at"])
+    assert (told["status"], told["uid"]) == ("verified", uid)
+    assert row["decided_at"] - at(told["decidedAt"]) < datetime.timedelta(milliseconds=1)
 
 
 async def test_an_administrator_rejects_with_a_reason_and_the_user_may_ask_again(
