@@ -35,19 +35,17 @@ class Line:
         tokens: Tokens,
         rate: Rate,
         close: Callable[[], Awaitable[Any]],
-        patience_s: float = PATIENCE_S,
     ) -> None:
         self._upstream = upstream
         self._path = f"/{quote(code, safe='')}"
         self._tokens = tokens
         self._rate = rate
         self._close = close
-        self._patience_s = patience_s
 
     async def fetch(self, etag: str) -> Leaderboard | None:
         """The leaderboard; None when it is still the one of this ETag. Raises GoatedFault, the last one where there was
         more than one."""
-        give_up = time.monotonic() + self._patience_s
+        give_up = time.monotonic() + PATIENCE_S
         last: GoatedFault | None = None
 
         def after_s(fault: Exception) -> float | None:
@@ -58,9 +56,9 @@ class Line:
             return fault.after_s
 
         try:
-            return await repeated(lambda: self._ask(etag, give_up), after_s, self._patience_s)
+            return await repeated(lambda: self._ask(etag, give_up), after_s, PATIENCE_S)
         except TimeoutError:
-            message = f"Goated did not answer within {self._patience_s:.0f} s."
+            message = f"Goated did not answer within {PATIENCE_S:.0f} s."
             raise last or GoatedFault("temporary", "API_TIMEOUT", message) from None
 
     async def close(self) -> None:

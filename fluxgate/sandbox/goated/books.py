@@ -1,12 +1,16 @@
 """What is true now: people, and the sums and the first of every period, for proofs."""
 
-from decimal import Decimal
+from collections.abc import Iterable
+from decimal import Decimal, localcontext
 from typing import Any
 
 from fluxgate.sandbox.goated.clock import Clock, Moment
 from fluxgate.sandbox.goated.control import PERIODS
 from fluxgate.sandbox.goated.leaderboard import Row, Told
 from fluxgate.sandbox.goated.when import instant
+
+DIGITS_MAX = 700
+"""Digits of a sum: a double has 308 before the point at most, and as many behind it."""
 
 
 def document(told: Told, clock: Clock, first: int, limit: int, top: int) -> dict[str, Any]:
@@ -20,7 +24,7 @@ def document(told: Told, clock: Clock, first: int, limit: int, top: int) -> dict
     tops: dict[str, list[dict[str, Any]]] = {}
     for number, period in enumerate(PERIODS):
         held = [row for row in told.rows if row.amounts[number]]
-        sums[period] = f"{sum((Decimal(repr(row.amounts[number])) for row in held), Decimal(0)):f}"
+        sums[period] = _sum(row.amounts[number] for row in held)
         active[period] = len(held)
         held.sort(key=lambda row: (-row.amounts[number], row.person.uid))
         tops[period] = [
@@ -38,6 +42,11 @@ def document(told: Told, clock: Clock, first: int, limit: int, top: int) -> dict
         "etag": told.etag,
         "rows": [_row(row) for row in told.rows[first : first + limit]],
     }
+
+
+def _sum(amounts: Iterable[float]) -> str:
+    with localcontext(prec=DIGITS_MAX):
+        return f"{sum((Decimal(repr(amount)) for amount in amounts), Decimal(0)):f}"
 
 
 def _begun(moment: Moment) -> dict[str, str]:
