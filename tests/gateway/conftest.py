@@ -12,7 +12,9 @@ from gateway.caching import Cache
 from tests.support.cached_reads import Source
 from tests.support.connected import Served, open_served
 from tests.support.http import init
+from tests.support.people_shop import open_people_shop
 from tests.support.processes import running, running_gateway
+from tests.support.race_stage import Stage, open_race_stage
 from tests.support.selling import Sale
 from tests.support.servers import Servers
 from tests.support.shop import Shop, open_shop
@@ -131,3 +133,24 @@ async def begin_scene(servers: Servers, tmp_path_factory: pytest.TempPathFactory
 async def scene(begin_scene: Callable[[], Scene]) -> Scene:
     """A sync that has begun, of somebody whom no other test knows."""
     return begin_scene()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def opened_races(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """A gateway with a leaderboard, for all tests of a module."""
+    async with open_race_stage(servers, tmp_path_factory.mktemp("races")) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def races(opened_races: Stage) -> Stage:
+    """The same; nothing was ever fetched."""
+    await opened_races.clear()
+    return opened_races
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def people_shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Shop]:
+    """A gateway and the worker of people, for all tests of a module."""
+    async with open_people_shop(servers, tmp_path_factory.mktemp("people")) as opened:
+        yield opened

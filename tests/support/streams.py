@@ -20,10 +20,11 @@ class NotStreamed(Exception):
 
 
 class Event(NamedTuple):
-    """One event; a comment has the name "" and no data."""
+    """One event; a comment has the name "" and no data, and an event of no number the number ""."""
 
     name: str
     data: Any
+    number: str = ""
 
 
 class Stream:
@@ -45,7 +46,9 @@ class Stream:
                     return None
         text, _, self._text = self._text.partition(b"\n\n")
         fields = dict(line.split(": ", 1) for line in text.decode().splitlines() if not line.startswith(":"))
-        return Event(fields.get("event", ""), json.loads(fields["data"]) if "data" in fields else None)
+        return Event(
+            fields.get("event", ""), json.loads(fields["data"]) if "data" in fields else None, fields.get("id", "")
+        )
 
     async def hear_all(self) -> list[Event]:
         """What comes until the reply ends."""

@@ -54,11 +54,11 @@ class Watching:
             raise Denied(Response(event.status_code, _decoded(event.headers), body))
         assert isinstance(event, AcceptConnection), event
 
-    async def hear(self) -> Any:
+    async def hear(self, within_s: float = HEARS_WITHIN_S) -> Any:
         """The next message, decoded; None when the server has closed."""
         text = ""
         while True:
-            event = await self._event()
+            event = await self._event(within_s)
             if isinstance(event, CloseConnection):
                 self.closed = event
                 return None
@@ -85,8 +85,8 @@ class Watching:
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
 
-    async def _event(self) -> Event:
-        async with asyncio.timeout(HEARS_WITHIN_S):
+    async def _event(self, within_s: float = HEARS_WITHIN_S) -> Event:
+        async with asyncio.timeout(within_s):
             while not self._waiting:
                 data = await self._reader.read(65_536)
                 self._wire.receive_data(data or None)
@@ -95,12 +95,12 @@ class Watching:
 
 
 @contextlib.asynccontextmanager
-async def watching(port: int, query: str = "", **headers: str) -> AsyncIterator[Watching]:
-    """A watcher of /events inside the block. Raises Denied."""
+async def watching(port: int, query: str = "", at: str = "/events", **headers: str) -> AsyncIterator[Watching]:
+    """A watcher of /events, or of what is told elsewhere, inside the block. Raises Denied."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     watcher = Watching(reader, writer)
     try:
-        await watcher.open("/events" + query, headers)
+        await watcher.open(at + query, headers)
         yield watcher
     finally:
         await watcher.leave()

@@ -3,17 +3,17 @@
 import datetime
 import json
 from collections.abc import AsyncIterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from contract.settings import Settings
 from tests.support.desk import handled, open_desk
-from tests.support.told_races import POOL, SHARES, Person, ended, fetched, forget_all, this_month
+from tests.support.race_stage import READS
+from tests.support.told_races import Person, ended, fetched, forget_all, this_month
 from workers.goated_races import Month, month_after, month_of, read_zone
 from workers.goated_reads import HANDLERS, QUERIES
-from workers.goated_writing import Terms
-from workers.service import Desk, Service
+from workers.service import Desk
 
 MANY = 100_000
 ADD_MEMBERS = "INSERT INTO goated_members (uid, name) SELECT 'u' || n, 'n' FROM generate_series(1, $1::int) AS n"
@@ -23,14 +23,6 @@ ADD_WAGERS = (
 )
 UTC = read_zone("UTC")
 
-
-class Tools(NamedTuple):
-    """What reading needs of the tools of the worker."""
-
-    terms: Terms
-
-
-READS = Service("goated", HANDLERS, lambda _: Tools(Terms(UTC, SHARES, POOL)), query_file="bus")
 GARETH = Person("f5w3IYWYL79E8HntQuPs", "nostalgicgareth", "74200.67073880868", "81500.5", "9000", "12.5")
 ANN = Person("ann", "Ann", "200.1", "900", "30", "0")
 BOB = Person("bob", "Bob", "200.1", "1000", "40", "1")
