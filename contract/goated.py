@@ -78,7 +78,7 @@ class ProfileChange(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
     avatar: Annotated[str, Meta(min_length=1, max_length=512)] | msgspec.UnsetType | None = msgspec.UNSET
 
 
-class VerificationRequest(msgspec.Struct, frozen=True, rename="camel"):
+class VerificationRequest(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """Who somebody says that he is at Goated: by uid, or by name where no other has it."""
 
     goated_uid: Annotated[str, Meta(min_length=1, max_length=UID_MAX, pattern=_TEXT)] = ""
