@@ -24,6 +24,15 @@ from fluxgate.embedded import resolve
 NO_LIMIT_PER_S = 1_000_000.0
 NO_BACKLOG_MAX = 10_000_000
 PREFIX = "fluxgate-bench-"
+PORTS = (
+    "port",
+    "waiting_room_port",
+    "redis_port",
+    "postgres_port",
+    "g2a_sandbox_port",
+    "amazon_sandbox_port",
+    "goated_sandbox_port",
+)
 # The role of a child of `fluxgate up`, by a word of its command line.
 ROLES = {
     "valkey-server": "valkey",
@@ -100,14 +109,8 @@ def flux_gates(
 
 
 def _settings(data_dir: Path, changes: Mapping[str, Any]) -> Settings:
-    port, waiting_room_port, redis_port, postgres_port, g2a_sandbox_port, amazon_sandbox_port = free_ports(6)
     own: dict[str, Any] = {
-        "port": port,
-        "waiting_room_port": waiting_room_port,
-        "redis_port": redis_port,
-        "postgres_port": postgres_port,
-        "g2a_sandbox_port": g2a_sandbox_port,
-        "amazon_sandbox_port": amazon_sandbox_port,
+        **dict(zip(PORTS, free_ports(len(PORTS)), strict=True)),
         "data_dir": data_dir,
         "log_level": "warning",
         "rate_per_s": NO_LIMIT_PER_S,
