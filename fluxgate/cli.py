@@ -8,6 +8,7 @@ import typer
 
 from contract.settings import SettingsError, read_settings
 from fluxgate.cli_common import AsJson, example, given_settings, resolved_settings
+from fluxgate.cli_goated import goated
 from fluxgate.cli_sandbox import sandbox
 
 # What a command that could not run ends with; 1 is for one that ran and found something wrong.
@@ -31,6 +32,7 @@ user = typer.Typer(help="Make accounts, put money on them, and make the keys of 
 app.add_typer(user, name="user")
 cache = typer.Typer(help="Look at cached answers, or drop them.", no_args_is_help=True)
 app.add_typer(cache, name="cache")
+app.add_typer(goated, name="goated")
 app.add_typer(sandbox, name="sandbox")
 
 
