@@ -44,7 +44,7 @@ class Line:
 
     async def fetch(self, etag: str) -> Leaderboard | None:
         """The leaderboard; None when it is still the one of this ETag. Raises GoatedFault, the last one where there was
-        more than one."""
+        more than one: that no turn is left to ask again is none of Goated's."""
         give_up = time.monotonic() + PATIENCE_S
         last: GoatedFault | None = None
 
@@ -57,6 +57,9 @@ class Line:
 
         try:
             return await repeated(lambda: self._ask(etag, give_up), after_s, PATIENCE_S)
+        except TooBusy as busy:
+            message = f"As many requests were made to Goated as we allow; the next in {busy.after_s:.0f} s."
+            raise last or GoatedFault("resource", "API_RATE_LIMIT", message, busy.after_s) from None
         except TimeoutError:
             message = f"Goated did not answer within {PATIENCE_S:.0f} s."
             raise last or GoatedFault("temporary", "API_TIMEOUT", message) from None
@@ -98,11 +101,8 @@ class Line:
             raise GoatedFault("temporary", code, f"Goated {none}.", none.after_s) from None
 
     async def _take_turn(self, give_up: float) -> None:
-        try:
-            await self._rate.take(1.0, give_up - time.monotonic())
-        except TooBusy as busy:
-            message = f"As many requests were made to Goated as we allow; the next in {busy.after_s:.0f} s."
-            raise GoatedFault("resource", "API_RATE_LIMIT", message, busy.after_s) from None
+        """Wait until a request may be made. Raises TooBusy."""
+        await self._rate.take(1.0, give_up - time.monotonic())
 
 
 def sign() -> dict[str, str]:

@@ -162,6 +162,15 @@ async def test_nobody_asks_more_often_than_the_settings_say(
     assert await statuses(goated_sandbox) == [200]
 
 
+async def test_why_goated_was_asked_again_is_told_where_no_turn_is_left_to_do_so(
+    goated_sandbox: GoatedSandbox, opened_goated: OpenGoated
+) -> None:
+    await goated_sandbox.control(faults=[{"match": ROUTE, "status": 503, "times": None}])
+    told = await fault_of(await opened_goated(goated_rate_per_minute=2))
+    assert (told.kind, told.code) == ("temporary", "API_UNAVAILABLE")
+    assert await statuses(goated_sandbox) == [503]
+
+
 async def test_a_goated_that_fails_again_and_again_is_left_alone(
     goated_sandbox: GoatedSandbox, opened_goated: OpenGoated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
