@@ -1,5 +1,5 @@
--- Queries of people: members of the affiliate program at Goated, and users of ours, in alphabetical order. Who of the one
--- is who of the other, a verification says.
+-- Queries of people: members of the affiliate program at Goated, and users of ours, in alphabetical order. Who of the
+-- one is who of the other, a verification says.
 
 -- name: change_user
 -- Writes the profile of a user.
@@ -9,11 +9,15 @@ UPDATE users SET nickname = $2, first_name = $3, last_name = $4, avatar = $5 WHE
 -- name: count_ahead
 -- How many of the leaderboard stand before somebody in each of its four orders, who has wagered so much.
 -- $1 uid text, $2 today numeric, $3 this week numeric, $4 this month numeric, $5 all time numeric
-SELECT
-    (SELECT count(*) FROM goated_wagers WHERE today >= $2 AND (today > $2 OR uid COLLATE "C" < $1)) AS today,
-    (SELECT count(*) FROM goated_wagers WHERE this_week >= $3 AND (this_week > $3 OR uid COLLATE "C" < $1)) AS weekly,
-    (SELECT count(*) FROM goated_wagers WHERE this_month >= $4 AND (this_month > $4 OR uid COLLATE "C" < $1)) AS monthly,
-    (SELECT count(*) FROM goated_wagers WHERE all_time >= $5 AND (all_time > $5 OR uid COLLATE "C" < $1)) AS all_time;
+SELECT (
+    SELECT count(*) FROM goated_wagers WHERE today >= $2 AND (today > $2 OR uid COLLATE "C" < $1)
+) AS today, (
+    SELECT count(*) FROM goated_wagers WHERE this_week >= $3 AND (this_week > $3 OR uid COLLATE "C" < $1)
+) AS weekly, (
+    SELECT count(*) FROM goated_wagers WHERE this_month >= $4 AND (this_month > $4 OR uid COLLATE "C" < $1)
+) AS monthly, (
+    SELECT count(*) FROM goated_wagers WHERE all_time >= $5 AND (all_time > $5 OR uid COLLATE "C" < $1)
+) AS all_time;
 
 -- name: count_by_piece
 -- How many names have a text of three characters or more in them; it stops counting at $2.

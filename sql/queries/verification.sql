@@ -41,8 +41,8 @@ WHERE v.user_id = $1 ORDER BY v.requested_at DESC, v.id DESC LIMIT 1;
 SELECT id, user_id, uid, status FROM goated_verifications WHERE id = $1;
 
 -- name: find_standing_requests
--- What stands in the way of another request: the one of this user that is pending, and who is verified as him or as this
--- person.
+-- What stands in the way of another request: the one of this user that is pending, and who is verified as him or as
+-- this person.
 -- $1 user text, $2 uid text
 SELECT id, user_id, uid, status, requested_at, expires_at FROM goated_verifications
 WHERE user_id = $1 AND status IN ('pending', 'verified') OR uid = $2 AND status = 'verified';
@@ -56,8 +56,8 @@ WHERE v.status = 'pending' AND v.expires_at > now()
 ORDER BY v.requested_at, v.id LIMIT $1;
 
 -- name: lock_requests
--- Lets one at a time ask and decide: both are rare, and what one of them finds must hold until he is done. Who only reads
--- waits for nobody.
+-- Lets one at a time ask and decide: both are rare, and what one of them finds must hold until he is done. Who only
+-- reads waits for nobody.
 LOCK TABLE goated_verifications IN SHARE ROW EXCLUSIVE MODE;
 
 -- name: lock_user
