@@ -14,7 +14,8 @@ from contract.settings import Settings
 from contract.transport import open_redis
 from fluxgate.embedded import resolve
 
-# A G2A and an Amazon that nobody answers for: their sandboxes would take processor time that the sale of a house needs.
+# A G2A, an Amazon and a Goated that nobody answers for: their sandboxes would take processor time that the sale of a
+# house needs.
 NOBODY = "http://127.0.0.1:1"
 # Every house has one lane.
 KEYS = lua.LaneKeys(0)
@@ -53,6 +54,7 @@ def house_settings(data_dir: Path, gateway_processes: int = 2) -> Settings:
         own_settings(data_dir),
         g2a_url=NOBODY,
         amazon_url=NOBODY,
+        goated_url=NOBODY,
         rate_per_s=1_000_000.0,
         gateway_workers=gateway_processes,
         idempotency_ttl_s=3_600,
