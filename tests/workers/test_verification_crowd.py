@@ -32,16 +32,12 @@ async def at_once(desk: Desk, *commands: BusCommand) -> list[BusReply]:
     async def all_wait() -> bool:
         return await desk.pool.fetchval(waiting) == len(commands)
 
-    async with (
-        serving(desk, PEOPLE, count=2) as ask,
-        asyncio.TaskGroup() as tasks,
-        desk.pool.acquire() as connection,
-        connection.transaction(),
-    ):
-        await connection.execute(holding)
-        asked = [tasks.create_task(ask(own)) for own in commands]
-        await becomes(all_wait, "all wait at the table")
-    return [task.result() for task in asked]
+    async with serving(desk, PEOPLE, count=2) as ask:
+        async with desk.pool.acquire() as connection, connection.transaction():
+            await connection.execute(holding)
+            asked = [asyncio.ensure_future(ask(own)) for own in commands]
+            await becomes(all_wait, "all wait at the table")
+        return await asyncio.gather(*asked)
 
 
 async def test_twenty_requests_at_once_are_one(desk: Desk) -> None:
