@@ -50,6 +50,7 @@ async def test_a_queue_that_cannot_be_read_is_named_beside_the_others(settings: 
         ({"auth_seed": SEED[:-1]}, "wrong", "must be 64 hexadecimal digits"),
         ({"env": "production", "admin_key": "k" * 16}, "wrong", "must be set"),
     ],
+    ids=["none", "seed", "public", "unlike", "short", "production"],
 )
 async def test_the_keys_of_the_auth_worker_are_there_and_fit(
     settings: Settings, keys: dict[str, str], state: str, said: str

@@ -139,7 +139,9 @@ OF_NO_TIME = "ffffffff-ffff-7fff-bfff-ffffffffffff"
 
 
 @pytest.mark.parametrize(
-    "command_id", ["nonsense", "0", new_command_id().upper(), of_long_ago(GONE_S), OF_NO_TIME, "a.b"]
+    "command_id",
+    ["nonsense", "0", new_command_id().upper(), of_long_ago(GONE_S), OF_NO_TIME, "a.b"],
+    ids=["nonsense", "number", "upper case", "long ago", "no time", "with a dot"],
 )
 async def test_a_command_that_nobody_knows_is_not_found(gateway: Settings, command_id: str) -> None:
     refused(await get(gateway.port, f"/api/commands/{command_id}"), 404)

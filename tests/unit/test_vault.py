@@ -39,7 +39,11 @@ def test_equal_keys_look_different_and_nothing_of_them_is_seen() -> None:
     assert KEY.encode() not in one
 
 
-@pytest.mark.parametrize("place", [place_of_key(ANOTHER, 1), place_of_key(PURCHASE, 2), place_of_token("ann"), b""])
+@pytest.mark.parametrize(
+    "place",
+    [place_of_key(ANOTHER, 1), place_of_key(PURCHASE, 2), place_of_token("ann"), b""],
+    ids=["another purchase", "another key", "a token", "nowhere"],
+)
 def test_in_another_row_it_does_not_open(place: bytes) -> None:
     vault = Vault([SEED])
     with pytest.raises(Unopened, match="another place"):

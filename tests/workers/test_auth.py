@@ -268,7 +268,7 @@ async def test_without_a_guest_nothing_is_moved(desk: Desk) -> None:
     assert [row for row in rows if decode_command(row["command"]).user_id == user["id"]] == []
 
 
-@pytest.mark.parametrize("sid", ["", "nonsense", new_command_id()])
+@pytest.mark.parametrize("sid", ["", "nonsense", new_command_id()], ids=["empty", "nonsense", "unknown"])
 async def test_nobody_is_known_by_a_login_that_there_is_not(desk: Desk, sid: str) -> None:
     user = (await registered(desk))["user"]
     assert (await handled(desk, AUTH, "me", {"sid": sid}, user_id=user["id"])).status == 401

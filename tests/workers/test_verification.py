@@ -182,7 +182,11 @@ async def test_only_administrators_decide_and_see_who_has_asked(desk: Desk, ann:
     assert await statuses(desk) == ["pending"]
 
 
-@pytest.mark.parametrize("own", [new_command_id(), "x" * 36, "00000000-0000-0000-0000-000000000000"])
+@pytest.mark.parametrize(
+    "own",
+    [new_command_id(), "x" * 36, "00000000-0000-0000-0000-000000000000"],
+    ids=["unknown", "nonsense", "zeros"],
+)
 async def test_a_request_that_nobody_has_made_is_not_found(boss: Person, own: str) -> None:
     assert problem(await decide(boss, own), 404) == "VERIFICATION_NOT_FOUND"
 
