@@ -238,6 +238,7 @@ def test_an_amount_is_kept_to_its_last_digit_or_is_nothing_and_counted(told: str
         ('"\\ude00\\ud83d"', "\ufffd\ufffd"),
         ('"a \\\\ud800 in letters"', "a \\ud800 in letters"),
         ('"both \\\\\\ud800"', "both \\\ufffd"),
+        ('"letters \\\\ud800, half \\ud800"', "letters \\ud800, half \ufffd"),
         ('"<b>bold</b> \u05e9\u05dc\u05d5\u05dd"', "<b>bold</b> \u05e9\u05dc\u05d5\u05dd"),
         (f'"{"x" * 300}"', "x" * 200),
         ('""', ""),

@@ -14,7 +14,7 @@ BYTES_EACH_MAX = 1_000
 
 @pytest.mark.slow
 def test_a_large_leaderboard_takes_a_bounded_part_of_memory_for_each_person() -> None:
-    amounts = {name: 12345.678901234567 for name in ("today", "this_week", "this_month", "all_time")}
+    amounts = dict.fromkeys(("today", "this_week", "this_month", "all_time"), 12345.678901234567)
     entries = [{"uid": f"uid{number:017}", "name": f"person {number}", "wagered": amounts} for number in range(PEOPLE)]
     body = json.dumps({"success": True, "data": entries}).encode()
     del entries
