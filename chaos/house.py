@@ -55,6 +55,7 @@ def house_settings(data_dir: Path, gateway_processes: int = 2) -> Settings:
         g2a_url=NOBODY,
         amazon_url=NOBODY,
         goated_url=NOBODY,
+        goated_code="nobody",
         rate_per_s=1_000_000.0,
         gateway_workers=gateway_processes,
         idempotency_ttl_s=3_600,

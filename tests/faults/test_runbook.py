@@ -27,6 +27,8 @@ from tests.support.http import get, init, order, request, send
 pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.asyncio(loop_scope="module")]
 
 STOCK = 50
+# Of the alert GoatedStale.
+STALE_S = 540
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -232,9 +234,10 @@ async def test_outbox_grows(house: House) -> None:
         assert '"late_s": 6' in (await run(house, "queue", "--json"))[1]
         for reaper in victims.reaper(house.system):
             reaper.kill()
-    await alarm(house, 'fluxgate_commands_waiting{worker="goated"}', is_raised=True)
+    # It has left, and its worker does not know what it is.
+    await alarm(house, 'fluxgate_commands_dead{worker="goated"}', is_raised=True)
     async with redis_of(house) as redis:
-        await redis.delete(lua.commands_key("goated"))
+        await redis.delete(lua.dead_commands_key("goated"))
 
 
 async def test_upstream_fails(house: House) -> None:
@@ -249,6 +252,13 @@ async def test_upstream_fails(house: House) -> None:
         return any('call="find_product"' in name and 'outcome="200"' not in name for name in told)
 
     await eventually(fails, "a request to G2A is counted as failed")
+
+
+async def test_syncs_fail_and_races_grow_old(house: House) -> None:
+    """No Goated answers this house; that both end with a good sync is tried in `test_goated.py`."""
+    await alarm(house, 'fluxgate_syncs_total{outcome="failed",upstream="goated"}', is_raised=True)
+    good_at = (await figures(house))['fluxgate_sync_last_good_timestamp_seconds{upstream="goated"}']
+    assert time.time() - good_at > STALE_S
 
 
 async def test_webhooks_refused(house: House) -> None:
