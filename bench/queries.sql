@@ -42,3 +42,19 @@ FROM amazon_orders WHERE user_id = $1;
 -- The bytes of the tables of the syncs with Amazon, with their indexes.
 SELECT relname::text AS table_name, pg_total_relation_size(oid) AS bytes FROM pg_class
 WHERE relname IN ('amazon_claims', 'amazon_inventory', 'amazon_orders') AND relkind = 'r';
+
+-- name: end_goated_race
+-- Makes the race that is open that of the month before, which has just ended.
+UPDATE goated_races SET starts_at = now() - interval '30 days', ends_at = now() - interval '1 minute',
+    id = to_char(date_trunc('month', now() AT TIME ZONE 'UTC') - interval '1 day', 'YYYYMM')
+WHERE status <> 'completed';
+
+-- name: goated_fetched
+-- The leaderboard of Goated, once it was fetched.
+SELECT version FROM goated_board WHERE fetched_at IS NOT NULL;
+
+-- name: goated_sums
+-- The people of the leaderboard, and what they have wagered together.
+SELECT count(*) AS people, coalesce(sum(today), 0) AS today, coalesce(sum(this_week), 0) AS this_week,
+    coalesce(sum(this_month), 0) AS this_month, coalesce(sum(all_time), 0) AS all_time
+FROM goated_wagers;

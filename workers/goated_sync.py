@@ -70,7 +70,7 @@ async def sync(desk: Desk, command: BusCommand) -> Ending:
         async def work(connection: Connection) -> Replied:
             fetched = Fetched(leaderboard, _since(began), wanted.accept)
             written = await write(connection, desk.tools.terms, fetched)
-            return await _noted(connection, desk, command, leaderboard, written)
+            return await _noted(connection, desk, command, (leaderboard, written), _since(began))
 
         try:
             done = await once(desk, command, work)
@@ -85,9 +85,10 @@ async def sync(desk: Desk, command: BusCommand) -> Ending:
 
 
 async def _noted(
-    connection: Connection, desk: Desk, command: BusCommand, told: Leaderboard | None, written: Written
+    connection: Connection, desk: Desk, command: BusCommand, what: tuple[Leaderboard | None, Written], took: timedelta
 ) -> Replied:
     """Note what came of a fetch, as part of its transaction; gives the reply."""
+    told, written = what
     if written.fell or written.lost:
         desk.log.warning("figures have become less", of_month=written.fell, of_all_time=written.lost)
     if told and told.bad_count:
@@ -96,7 +97,7 @@ async def _noted(
         desk.log.info("a race is completed", race=written.ended_race)
     size, bad, shape = (told.size, told.bad_count, told.shape) if told else (0, 0, None)
     counts = (written.people, written.changed_rows, bad, written.ended_race)
-    times = (written.began_at, written.now)
+    times = (written.began_at, written.began_at + took)
     await connection.execute(
         QUERIES["note_sync"], UUID(command.id), *times, written.outcome, shape, size, *counts, None, None
     )
@@ -108,7 +109,7 @@ async def _noted(
         "bytes": size,
         "shape": shape,
         "endedRace": written.ended_race,
-        "seconds": round((written.now - written.began_at).total_seconds(), 3),
+        "seconds": round(took.total_seconds(), 3),
     }
     return replied(result, stale=STALE if written.is_changed else ())
 

@@ -17,7 +17,7 @@ from workers.goated_races import NOTHING, Change, Plan, Race, plan
 
 QUERIES = load_queries("goated_sync")
 SUSPICIOUS = "SUSPICIOUS_DATA"
-_COLUMNS = ("uid", "name", "today", "this_week", "this_month", "all_time")
+_COLUMNS = ("uid", "name", "today_told", "this_week_told", "this_month_told", "all_time_told")
 
 
 class Terms(NamedTuple):
@@ -46,7 +46,6 @@ class Written(NamedTuple):
     is_changed: bool
     ended_race: str | None
     began_at: datetime
-    now: datetime
     fell: int = 0
     lost: int = 0
 
@@ -65,7 +64,7 @@ async def write(connection: Connection, terms: Terms, fetched: Fetched, clock: d
         outcome = "not_modified" if told is None else "unchanged"
         ended, is_changed = await _move_race(connection, terms, await _plan(connection, terms, now), now)
         await connection.execute(QUERIES["touch_board"], max(now, board["fetched_at"] or now), is_changed)
-        return Written(outcome, board["people"], 0, is_changed, ended, began_at, now)
+        return Written(outcome, board["people"], 0, is_changed, ended, began_at)
     await _copy(connection, told)
     change = Change(**await connection.fetchrow(QUERIES["compare"]))
     decided = await _plan(connection, terms, now, change, accept=fetched.accept)
@@ -76,7 +75,7 @@ async def write(connection: Connection, terms: Terms, fetched: Fetched, clock: d
     is_changed = rows > 0 or has_race_changed
     await connection.execute(QUERIES["put_board"], now, is_changed, told.etag, told.digest)
     outcome = "changed" if rows else "unchanged"
-    return Written(outcome, change.people, rows, is_changed, ended, began_at, now, change.fell, change.lost)
+    return Written(outcome, change.people, rows, is_changed, ended, began_at, change.fell, change.lost)
 
 
 def _is_older(board: Mapping[str, Any], began_at: datetime) -> bool:
@@ -86,7 +85,8 @@ def _is_older(board: Mapping[str, Any], began_at: datetime) -> bool:
 
 async def _copy(connection: Connection, told: Leaderboard) -> None:
     await connection.execute(QUERIES["create_incoming"])
-    await connection.copy_records_to_table("goated_incoming", records=told.members, columns=_COLUMNS)
+    records = ((uid, name, *map(str, figures)) for uid, name, *figures in told.members)
+    await connection.copy_records_to_table("goated_incoming", records=records, columns=_COLUMNS)
     await connection.execute(QUERIES["count_incoming"])
 
 
