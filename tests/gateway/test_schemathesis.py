@@ -24,7 +24,7 @@ from tests.support.desk import open_desk
 from tests.support.http_scenes_common import resolved
 from tests.support.http_stage import own_database
 from tests.support.processes import running, running_gateway
-from tests.support.sandbox import running_amazon, running_g2a
+from tests.support.sandbox import running_amazon, running_g2a, running_goated
 from tests.support.servers import Servers
 from tests.support.shoppers import add_shopper
 from tests.support.store import add_game
@@ -83,7 +83,8 @@ async def shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> As
         async with (
             running_g2a(given) as g2a,
             running_amazon(g2a.settings) as amazon,
-            running_gateway(amazon.settings) as served,
+            running_goated(amazon.settings) as goated,
+            running_gateway(goated.settings) as served,
             running(served, "worker", "all"),
             open_desk(served, STORE) as desk,
         ):

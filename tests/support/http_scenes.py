@@ -9,9 +9,11 @@ from tests.support import (
     http_scenes_amazon,
     http_scenes_g2a,
     http_scenes_g2a_keys,
+    http_scenes_goated,
     http_scenes_people,
     http_scenes_sale,
     http_scenes_store,
+    http_scenes_verification,
     http_scenes_webhooks,
 )
 from tests.support.http_scenes_common import common_scenes
@@ -27,6 +29,9 @@ _OWN = [
     *http_scenes_webhooks.SCENES,
     *http_scenes_g2a.SCENES,
     *http_scenes_amazon.SCENES,
+    *http_scenes_goated.SCENES,
+    *http_scenes_verification.SCENES,
+    *http_scenes_goated.LAST,
 ]
 SCENES: list[Scene] = [*_OWN, *common_scenes(_OWN)]
 

@@ -60,6 +60,8 @@ def _sound(method: str, path: str, operation: Any) -> _Sound:
     for parameter in parameters:
         if parameter["in"] == "path":
             path = path.replace("{" + parameter["name"] + "}", parameter["example"])
+        elif parameter["in"] == "query" and parameter.get("required"):
+            path += f"{'&' if '?' in path else '?'}{parameter['name']}={parameter['example']}"
     others = [f"{p['name']}: {p['example']}" for p in parameters if p["in"] == "header" and "example" in p]
     body = ""
     if "requestBody" in operation:

@@ -21,8 +21,10 @@ from contract.settings import Settings
 from contract.transport import open_redis
 from gateway.openapi.amazon import CODE, CONSENT_AT, SHOP_AT
 from gateway.openapi.amazon_lists import CURSOR, POSTED_AT
+from gateway.openapi.goated_admin import AGE_MS, SECONDS
 from gateway.openapi.people import JWT, OPAQUE
 from gateway.openapi.problems import INSTANT, REQUEST_ID
+from gateway.openapi.races import RACE_ID
 from gateway.openapi.schemas import ORDER_ID
 from gateway.openapi.syncs import BEGAN_AT_MS, DURATION_S, RETRY
 from gateway.openapi.webhooks import SENT_AT, SIGNATURE
@@ -30,8 +32,9 @@ from sql import apply_schema
 from tests.support.buckets import put_tokens
 from tests.support.http import Response
 from tests.support.processes import running, running_gateway
-from tests.support.sandbox import AmazonSandbox, Sandbox, running_amazon, running_g2a
+from tests.support.sandbox import AmazonSandbox, GoatedSandbox, Sandbox, running_amazon, running_g2a, running_goated
 from tests.support.servers import Servers
+from tests.support.streams import beginning
 from tests.support.waiting import open_context
 from tests.support.wire import exchange, head
 from workers import outbox
@@ -57,6 +60,9 @@ _DIGEST = re.compile(r"(?<![\w-])[0-9a-f]{64}(?![\w-])")
 _SENT_AT = re.compile(r'(?<="timestamp": ")(?!17000)\d{13}')
 _SYNC_AT = re.compile(r"(?<=[0-9a-f]{12}_)\d{13}")
 _DURATION = re.compile(r'(?<="duration":)\d+(\.\d+)?')
+_SECONDS = re.compile(r'(?<="seconds":)[\d.e-]+')
+_AGE_MS = re.compile(r'((?<="ageMs":)|(?<="lapsesInMs":))\d+')
+_RACE_ID = re.compile(r'((?<="id":")|(?<="raceId":"))20\d{4}(?=")')
 _RETRY = re.compile(r"(?<=retry: )\d+")
 _CLAIM = re.compile(r"(?<=[A-Z]{3}-)[0-9a-f]{64}")
 _CURSOR = re.compile(r'(?<="nextCursor":")[\w-]+')
@@ -68,7 +74,7 @@ _SESSION = re.compile(r"(?<![\w-])[0-9a-f]{32}(?![\w-])")
 class Stage(NamedTuple):
     """The ports of gateways: of the sale, without and with a crowd; away from Redis; of the store with all its workers,
     without any, and with a page that sellers are sent back to. `redis` is that of the sale, `database` the Postgres of
-    the store, `sandbox` the G2A that it has, and `amazon` its Amazon.
+    the store, `sandbox` the G2A that it has, `amazon` its Amazon, and `goated` its Goated.
 
     `known` has what stands for `{name}` in a scene; what is put on `stack` is closed when all of them are over.
     """
@@ -83,6 +89,7 @@ class Stage(NamedTuple):
     database: asyncpg.Connection
     sandbox: Sandbox
     amazon: AmazonSandbox
+    goated: GoatedSandbox
     known: dict[str, str]
     stack: contextlib.AsyncExitStack
 
@@ -96,7 +103,7 @@ class Scene(NamedTuple):
     `on` is the gateway: open; crowded, with an operator's key and without tokens; away from Redis; store; idle, the
     store's without workers; or back, the store's with a page that sellers are sent back to. `prepare` brings about what
     the scene needs, `keep` names what is known after it, by its place in the answer. What many routes have in common is
-    `common`.
+    `common`. An answer without an end is left once `enough` has come.
     """
 
     operation: str
@@ -110,6 +117,7 @@ class Scene(NamedTuple):
     missing: int = 0
     keep: tuple[tuple[str, str], ...] = ()
     common: bool = False
+    enough: str = ""
 
     @property
     def lines(self) -> list[str]:
@@ -158,10 +166,11 @@ async def staged(servers: Servers, directory: Path) -> AsyncIterator[Stage]:
             if name == "store":
                 sandbox = await stack.enter_async_context(running_g2a(served))
                 amazon = await stack.enter_async_context(running_amazon(sandbox.settings))
-                await stack.enter_async_context(running(amazon.settings, "worker", "all"))
-                await stack.enter_async_context(_publishing(amazon.settings))
+                goated = await stack.enter_async_context(running_goated(amazon.settings))
+                await stack.enter_async_context(running(goated.settings, "worker", "all"))
+                await stack.enter_async_context(_publishing(goated.settings))
         known = {"{admin}": await _add_admin(database, seed), "{session}": SESSION}
-        yield Stage(*ports, redis, database, sandbox, amazon, known, stack)
+        yield Stage(*ports, redis, database, sandbox, amazon, goated, known, stack)
 
 
 @contextlib.asynccontextmanager
@@ -198,7 +207,11 @@ async def perform(stage: Stage, scene: Scene) -> tuple[Scene, Response]:
     request, body, *headers = (_filled(stage, text) for text in (scene.request, scene.body, *scene.headers))
     sent = scene._replace(request=request, body=body, headers=tuple(headers))
     raw = head(f"{request} HTTP/1.1", f"X-Request-Id: {REQUEST_ID}", *sent.lines)
-    response = await exchange(getattr(stage, scene.on), raw, body.encode())
+    port: int = getattr(stage, scene.on)
+    if scene.enough:
+        response = await beginning(port, raw, scene.enough.encode())
+    else:
+        response = await exchange(port, raw, body.encode())
     assert response is not None, scene
     if response.status == scene.status:
         for name, place in scene.keep:
@@ -222,6 +235,9 @@ def normalised(text: str) -> str:
         (_SENT_AT, SENT_AT),
         (_SYNC_AT, BEGAN_AT_MS),
         (_DURATION, f"{DURATION_S}"),
+        (_SECONDS, f"{SECONDS}"),
+        (_AGE_MS, f"{AGE_MS}"),
+        (_RACE_ID, RACE_ID),
         (_RETRY, RETRY),
         (_CLAIM, SIGNATURE),
         (_CURSOR, CURSOR),

@@ -82,3 +82,19 @@ async def streaming(port: int, path: str, **headers: str) -> AsyncGenerator[Stre
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
+
+
+async def beginning(port: int, raw: bytes, enough: bytes) -> Response:
+    """The reply to a request, left once `enough` has come of a body that has no end."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        async with asyncio.timeout(HEARS_WITHIN_S):
+            writer.write(raw)
+            first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            given = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
+            body, chunks = b"", read_chunks(reader)
+            while enough not in body:
+                body += await anext(chunks)
+            return Response(int(first.split()[1]), given, body)
+    finally:
+        writer.close()
