@@ -19,6 +19,8 @@ _AMOUNT: Part = {"type": "number", "description": "With all the digits that Goat
 _ID: Part = {"type": "string", "pattern": "^[0-9]{6}$", "description": "The month, such as 202504."}
 _SHARES: Part = {"type": "array", "items": {"type": "number"}, "description": "Shares of the pool by position."}
 _MONTH: Part = {"id": _ID, "startDate": _INSTANT, "endDate": _INSTANT, "prizePool": _AMOUNT}
+# Some programs read it as what the whole stream is, others as what each event is.
+_EVENT: Part = {"description": "Events with a name, a number, and a RaceNews as their data."}
 _DATES = {"startDate": INSTANT, "endDate": INSTANT, "prizePool": 500}
 _DISTRIBUTION = [0.5, 0.3, 0.1, 0.05, 0.05]
 _FIRST = {"uid": GARETH, "name": "nostalgicgareth", "wagered": 74200.67073880868, "position": 1, "prize": 250}
@@ -155,7 +157,7 @@ _EVENTS = api(
                 "comment comes every 15 s of silence. A stream ends after some minutes; browsers come back."
             ),
             "headers": {name: ref("headers", name) for name in ("Cache-Control", "X-Accel-Buffering", "X-Request-Id")},
-            "content": {"text/event-stream": {"schema": TEXT}},
+            "content": {"text/event-stream": {"schema": _EVENT}},
             "x-message": ref("schemas", "RaceNews"),
         }
     },
