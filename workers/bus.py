@@ -46,8 +46,6 @@ PAUSE_MAX_S = 3_600.0
 STEP_PART = 0.4
 """Of a lease: how long one delivery of a command may work that is done in parts. After a whole one others take it over,
 and the last of its parts takes a moment longer."""
-HANDLE_WITHIN_S = 30.0
-"""The longest that a handler may take; more is a fault of a server, or a hang."""
 PATIENCE_S = 2.0
 """How long a passing fault is waited out while somebody waits for the answer: less than they do."""
 AGAIN_S = 0.1
@@ -137,7 +135,7 @@ async def _ending(
         return done or Replied(503, problem=_EXPIRED)
 
     async def work() -> Ending:
-        async with asyncio.timeout(HANDLE_WITHIN_S):
+        async with asyncio.timeout(service.within_s):
             return await handler(desk, command)
 
     try:

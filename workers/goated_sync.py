@@ -29,7 +29,7 @@ from workers.once import already_done, once
 from workers.service import Desk, Ending, Handler, Later, Refuse, Replied, replied
 from workers.sync_counts import note_sync
 
-STALE = ("race:*", "affiliate:*", "user:*")
+STALE = ("race:*", "affiliate:*", "user:goated:*")
 ATTEMPTS_MAX = 4
 PAUSE_FIRST_S = 2.0
 PAUSE_MAX_S = 30.0

@@ -59,15 +59,20 @@ Ending = Replied | Later | More | Never
 Handler = Callable[[Desk, BusCommand], Awaitable[Ending]]
 
 
+HANDLE_WITHIN_S = 30.0
+"""The longest that a handler may take, as a rule; more is a fault of a server, or a hang."""
+
+
 class Service(NamedTuple):
     """A worker of the bus as data. `name` is that of its stream, its group, its tests, and its file of queries unless
-    `query_file` names another."""
+    `query_file` names another. No handler takes longer than `within_s`."""
 
     name: str
     handlers: Mapping[str, Handler]
     open_tools: Callable[[Settings], Any] | None = None
     close_tools: Callable[[Any], Awaitable[None]] | None = None
     query_file: str = ""
+    within_s: float = HANDLE_WITHIN_S
 
     @property
     def queries(self) -> Mapping[str, str]:

@@ -46,8 +46,8 @@ SELECT count(*) FROM sync_progress WHERE user_id = $1;
 
 -- name: drop_surplus
 -- Deletes claims of a window that a whole pass has seen fewer times than an earlier one did: pages had moved while they
--- were read, and one claim was met twice; and those that another version of Amazon's API told of, which this one knows by
--- other ids. Claims of its own that it has not seen at all stay.
+-- were read, and one claim was met twice; and those that another version of Amazon's API told of, which this one knows
+-- by other ids. Claims of its own that it has not seen at all stay.
 -- $1 user text, $2 pass bigint, $3 after timestamptz, $4 before timestamptz, $5 version of the API text
 DELETE FROM amazon_claims AS c
 WHERE user_id = $1 AND seen_pass < $2 AND coalesce(created_at, '-infinity') >= $3
