@@ -29,7 +29,7 @@ up: $(RUNTIME) ## Run the whole system on this machine, until ctrl-C
 
 test: lint types chromium faketime ## Everything that has to hold: lint, types, import rules, fast tests, slow tests
 	$(VENV)/bin/lint-imports
-	$(PYTHON) -m pytest -m "not slow"
+	$(PYTHON) -m pytest -m "not slow" $(IN_PAIRS)
 	$(PYTHON) -m pytest -m "slow and not alone" $(IN_PAIRS)
 	$(PYTHON) -m pytest -m "slow and alone"
 
