@@ -102,7 +102,7 @@ def test_a_token_without_one_of_its_claims_is_refused(name: str) -> None:
         {"iat": int(time.time()) + 3600},
         {"nbf": int(time.time()) + 3600},
     ],
-    ids=str,
+    ids=lambda changes: " ".join(f"{name} {type(value).__name__}" for name, value in changes.items()),
 )
 def test_a_claim_that_is_not_ours_is_refused(changes: dict[str, Any]) -> None:
     assert reason(signed(claims(**changes))) == INVALID
