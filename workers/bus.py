@@ -37,6 +37,8 @@ from workers.service import Desk, Ending, Later, More, Never, Refuse, Replied, S
 
 AT_ONCE_MAX = 16
 """Commands of one process at work at the same time: more would only wait for Postgres."""
+FINISH_WITHIN_S = 2.0
+"""How long commands in hand have at a stop. What takes longer is left to others, and comes back after the lease."""
 DELIVERIES_MAX = 16
 """Deliveries after which a command counts as one that kills whoever handles it."""
 ATTEMPTS_MAX = 20
@@ -66,7 +68,7 @@ class _Task(NamedTuple):
 
 
 async def run(desk: Desk, service: Service, stream: Stream, stop: asyncio.Event) -> None:
-    """Handle commands until `stop` is set; those in hand are finished first."""
+    """Handle commands until `stop` is set; those in hand are finished first, but for those that take too long."""
     reader = Reader(stream, desk.settings.lease_s, desk)
     at_work: dict[str, asyncio.Task[None]] = {}
     async with asyncio.TaskGroup() as tasks:
@@ -80,6 +82,10 @@ async def run(desk: Desk, service: Service, stream: Stream, stop: asyncio.Event)
                     work = tasks.create_task(_run_apart(desk, service, stream, delivery, stop))
                     at_work[delivery.entry_id] = work
                     work.add_done_callback(lambda _, own=delivery.entry_id: at_work.pop(own))
+        if at_work:
+            _, late = await asyncio.wait(at_work.values(), timeout=FINISH_WITHIN_S)
+            for work in late:
+                work.cancel()
 
 
 async def _run_apart(desk: Desk, service: Service, stream: Stream, delivery: Delivery, stop: asyncio.Event) -> None:
