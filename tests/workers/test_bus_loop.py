@@ -12,6 +12,7 @@ from contract.bus import BusCommand
 from contract.settings import Settings
 from tests.support.desk import command, open_desk, read, serving
 from tests.workers.test_bus import NAME, SERVICE, echo, outbox, waiting
+from workers import bus
 from workers.service import Desk, Ending, Service, replied
 
 
@@ -81,3 +82,26 @@ async def test_a_command_that_cannot_be_settled_comes_back_and_takes_no_other_wi
         assert (await ask(command("echo"))).status == 200
         assert (await slow).status == 201
     assert len(await outbox(desk)) == 1
+
+
+async def test_a_worker_that_stops_leaves_a_command_that_takes_too_long_to_others(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bus, "FINISH_WITHIN_S", 0.1)
+    started, ended = asyncio.Event(), asyncio.Event()
+
+    async def hang(_desk: Desk, _own: BusCommand) -> Ending:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        raise AssertionError
+
+    own = command("hang")
+    assert await lua.submit(desk.redis, NAME, msgspec.json.encode(own), 10)
+    async with asyncio.timeout(5), serving(desk, Service(NAME, {"hang": hang}, query_file="bus")):
+        await started.wait()
+    assert ended.is_set()
+    # It was neither answered nor taken out of its stream.
+    assert await waiting(desk) == 1
