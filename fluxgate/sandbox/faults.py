@@ -1,7 +1,8 @@
 """Which request goes wrong, and how."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
@@ -66,7 +67,23 @@ class Faults:
         return None
 
 
-def spoiled(fault: Fault, right: Reply, refuse: Refuse) -> Reply:
+async def meet(faults: Faults, latency_ms: int, request: Request) -> Fault | None:
+    """The fault that a request meets, after the time that every answer takes and that this fault adds."""
+    fault = faults.strike(request)
+    latency_ms += fault.latency_ms if fault else 0
+    if latency_ms:
+        await asyncio.sleep(latency_ms / 1000)
+    return fault
+
+
+async def answer(fault: Fault | None, right: Callable[[], Awaitable[Reply]], refuse: Refuse) -> Reply:
+    """The answer, with whatever is to go wrong with it; the right one is made where the work is done all the same."""
+    if fault is None:
+        return await right()
+    return _spoiled(fault, await right() if _does_the_work(fault) else Reply(0), refuse)
+
+
+def _spoiled(fault: Fault, right: Reply, refuse: Refuse) -> Reply:
     """What is answered instead of the right answer, which is empty where the work was not done."""
     match fault.do:
         case "error":
@@ -89,7 +106,7 @@ def spoiled(fault: Fault, right: Reply, refuse: Refuse) -> Reply:
             return right
 
 
-def does_the_work(fault: Fault) -> bool:
+def _does_the_work(fault: Fault) -> bool:
     """Whether the right answer has to be made, because it is done all the same or a part of it is sent."""
     return fault.when == "after" or fault.do in ("half", "truncate", "slow")
 

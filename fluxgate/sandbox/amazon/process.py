@@ -15,7 +15,7 @@ from fluxgate.sandbox.amazon import control_api, finances_2024, finances_v0, inv
 from fluxgate.sandbox.amazon.control import Advance, Operation
 from fluxgate.sandbox.amazon.refusals import DENIED, refused
 from fluxgate.sandbox.amazon.state import State
-from fluxgate.sandbox.faults import does_the_work, spoiled
+from fluxgate.sandbox.faults import answer, meet
 from fluxgate.sandbox.journal import told
 from fluxgate.sandbox.replies import Refused
 from fluxgate.sandbox.routing import Route, Routes, Work
@@ -111,15 +111,12 @@ class Sandbox:
 
 async def _spoilt(state: State, request: Request, work: Work) -> Reply:
     """The answer, with whatever is to go wrong with it."""
-    fault = state.faults.strike(request)
-    latency_ms = state.control.latency_ms + (fault.latency_ms if fault else 0)
-    if latency_ms:
-        await asyncio.sleep(latency_ms / 1000)
-    if fault is None:
-        return await _right(state, request, work)
-    right = await _right(state, request, work) if does_the_work(fault) else Reply(0)
-    return spoiled(
-        fault, right, lambda status, code: refused(request.path, status, "The sandbox was told to refuse this.", code)
+    fault = await meet(state.faults, state.control.latency_ms, request)
+    said = "The sandbox was told to refuse this."
+    return await answer(
+        fault,
+        lambda: _right(state, request, work),
+        lambda status, code: refused(request.path, status, said, code),
     )
 
 

@@ -10,7 +10,7 @@ import time
 from contract.settings import Settings
 from fluxgate.ports import Port, require_free
 from fluxgate.refusal import Refusal
-from fluxgate.sandbox.faults import does_the_work, spoiled
+from fluxgate.sandbox.faults import answer, meet
 from fluxgate.sandbox.g2a import contract_api, control_api, export_api
 from fluxgate.sandbox.g2a.refusals import refused
 from fluxgate.sandbox.g2a.state import State
@@ -86,18 +86,15 @@ class Sandbox:
 
 async def _spoilt(state: State, request: Request, work: Work) -> Reply:
     """The answer, with whatever is to go wrong with it."""
-    fault = state.faults.strike(request)
-    latency_ms = state.control.latency_ms + (fault.latency_ms if fault else 0)
-    if latency_ms:
-        await asyncio.sleep(latency_ms / 1000)
+    fault = await meet(state.faults, state.control.latency_ms, request)
     limit = state.control.rate_per_minute
     if limit is not None and not state.minute.has_room(limit):
         return refused(request.path, 429, "Too many requests")._replace(headers=(("retry-after", "1"),))
-    if fault is None:
-        return await _right(state, request, work)
-    right = await _right(state, request, work) if does_the_work(fault) else Reply(0)
-    return spoiled(
-        fault, right, lambda status, code: refused(request.path, status, "The sandbox was told to refuse this.", code)
+    said = "The sandbox was told to refuse this."
+    return await answer(
+        fault,
+        lambda: _right(state, request, work),
+        lambda status, code: refused(request.path, status, said, code),
     )
 
 

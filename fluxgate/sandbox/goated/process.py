@@ -13,7 +13,7 @@ import msgspec
 from contract.settings import Settings
 from fluxgate.ports import Port, require_free
 from fluxgate.refusal import Refusal
-from fluxgate.sandbox.faults import does_the_work, spoiled
+from fluxgate.sandbox.faults import answer, meet
 from fluxgate.sandbox.goated import control_api
 from fluxgate.sandbox.goated.refusals import refused
 from fluxgate.sandbox.goated.state import State
@@ -103,14 +103,8 @@ class Sandbox:
 
 async def _spoilt(state: State, request: Request, work: Work) -> Reply:
     """The answer, with whatever is to go wrong with it."""
-    fault = state.faults.strike(request)
-    latency_ms = state.control.latency_ms + (fault.latency_ms if fault else 0)
-    if latency_ms:
-        await asyncio.sleep(latency_ms / 1000)
-    if fault is None:
-        return await _right(state, request, work)
-    right = await _right(state, request, work) if does_the_work(fault) else Reply(0)
-    return spoiled(fault, right, lambda status, code: refused(status, code=code))
+    fault = await meet(state.faults, state.control.latency_ms, request)
+    return await answer(fault, lambda: _right(state, request, work), lambda status, code: refused(status, code=code))
 
 
 async def _right(state: State, request: Request, work: Work) -> Reply:
