@@ -17,6 +17,7 @@ from tests.support.amazon_pages import (
     Reader,
     ago,
 )
+from tests.support.sandbox import AmazonSandbox
 
 
 @pytest.mark.parametrize(
@@ -153,3 +154,11 @@ async def test_a_token_is_good_for_the_same_request_only(reader: Reader, name: s
     assert (await reader.ask(kind, **{kind.token_name: token})).status == 200
     stranger = Reader(reader.sandbox, await reader.sandbox.access_token("ASTRANGER"))
     assert (await stranger.ask(kind, **{kind.token_name: token})).status == 400
+
+
+async def test_what_is_not_there_is_said_so(amazon: AmazonSandbox) -> None:
+    for method, path, status in (("GET", "/orders/v1/orders", 404), ("POST", "/orders/v0/orders", 405)):
+        reply = await amazon.ask(method, path)
+        assert reply.status == status
+        assert reply.json()["errors"][0]["message"] == "There is nothing at this address."
+    assert (await amazon.ask("GET", "/livez")).json() == {"status": "ok"}

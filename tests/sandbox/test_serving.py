@@ -1,77 +1,15 @@
-"""The process of the sandbox: it starts, refuses, stops, and does not mind what clients do to it."""
+"""What clients do to a sandbox on its socket, and what it does not mind; shown with that of G2A."""
 
 import asyncio
-import signal
-import socket
-import time
 from pathlib import Path
 
 import pytest
 
 from bench.ports import free_port
-from chaos.system import refusal
 from contract.settings import Settings
-from fluxgate.ports import wanted_ports
 from tests.support.http import read_response, request, send
 from tests.support.processes import listening, running
 from tests.support.sandbox import Sandbox, contract_headers
-
-# A second is what `up` has for it, and one more is for a machine with much else to do.
-STOP_WITHIN_S = 2.0
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_it_stops_at_once_whatever_clients_wait_for(tmp_path: Path, number: int) -> None:
-    settings = Settings(data_dir=tmp_path, g2a_sandbox_port=free_port())
-    async with running(settings, "sandbox", "g2a") as process:
-        await listening(settings.g2a_sandbox_port, process)
-        sandbox = Sandbox(settings)
-        await sandbox.control(faults=[{"match": "*", "do": "hang"}], completion="webhook", delay_s=60)
-        hanging = asyncio.create_task(sandbox.contract("GET", "/products"))
-        async with asyncio.timeout(5):
-            while not (await sandbox.journal())["total"]:
-                await asyncio.sleep(0.01)
-        _, writer = await asyncio.open_connection("127.0.0.1", sandbox.port)
-        writer.write(b"GET /livez HTTP/1.1\r\nHost:")
-        process.send_signal(number)
-        started = time.monotonic()
-        assert await process.wait() == 0
-        assert time.monotonic() - started < STOP_WITHIN_S
-        with pytest.raises((OSError, EOFError)):
-            await hanging
-        writer.close()
-    assert (tmp_path / "sandbox-g2a.log").read_text() == ""
-
-
-async def test_a_taken_port_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        settings = Settings(data_dir=tmp_path, g2a_sandbox_port=taken.getsockname()[1])
-        assert "FLUXGATE_G2A_SANDBOX_PORT" in await refusal(settings, "sandbox", "g2a")
-
-
-async def test_it_is_not_played_in_production(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, env="production", admin_key="a-long-admin-key", g2a_sandbox_port=free_port())
-    assert "FLUXGATE_ENV is production" in await refusal(settings, "sandbox", "g2a")
-
-
-def test_its_port_is_wanted_where_nobody_says_where_g2a_is() -> None:
-    def wants(settings: Settings) -> bool:
-        return "FLUXGATE_G2A_SANDBOX_PORT" in {port.variable for port in wanted_ports(settings)}
-
-    assert wants(Settings())
-    assert not wants(Settings(g2a_url="http://127.0.0.1:1"))
-    assert not wants(Settings(env="production", admin_key="a-long-admin-key"))
-
-
-async def test_it_listens_on_loopback_whatever_the_gateway_listens_on(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, g2a_sandbox_port=free_port(), host="0.0.0.0")
-    async with running(settings, "sandbox", "g2a") as process:
-        await listening(settings.g2a_sandbox_port, process)
-        # All of 127/8 is this machine, and only one address of it is listened on.
-        with socket.socket() as other, pytest.raises(ConnectionRefusedError):
-            other.connect(("127.0.0.2", settings.g2a_sandbox_port))
 
 
 @pytest.mark.slow
