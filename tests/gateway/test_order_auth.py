@@ -14,7 +14,7 @@ from contract.settings import Settings
 from tests.support.browsers import OTHER_PAGE, OWN_PAGE
 from tests.support.http import Response, post, request, send
 from tests.support.processes import running_gateway
-from tests.support.servers import Servers
+from tests.support.servers import Servers, emptied_redis
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -31,7 +31,8 @@ async def guarded(servers: Servers, tmp_path_factory: pytest.TempPathFactory) ->
         admin_key=ADMIN_KEY,
         order_auth="required",
     )
-    async with running_gateway(settings) as served:
+    # Another module may have left sales in other lanes there.
+    async with emptied_redis(servers.redis_url), running_gateway(settings) as served:
         assert (await init(served, X_Admin_Key=ADMIN_KEY)).status == 200
         yield served
 
