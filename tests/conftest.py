@@ -1,5 +1,6 @@
 """Fixtures that every test may use: real servers for the run, and for each test clean data, a client, a workshop."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,18 +12,25 @@ from contract.settings import Settings
 from contract.telemetry import configure_logging
 from contract.transport import open_redis
 from tests.support.processes import running_gateway
-from tests.support.servers import Servers, running_servers
+from tests.support.servers import Servers, empty_redis, running_servers
 from tests.support.workshop import Workshop, open_workshop
 
 pytest_plugins = ["tests.support.fault_table"]
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def shared_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """One Valkey and one Postgres for the whole run."""
     configure_logging("test", "warning")
     with running_servers(tmp_path_factory.mktemp("servers")) as urls:
         yield urls
+
+
+@pytest.fixture(scope="module")
+def servers(shared_servers: Servers) -> Servers:
+    """Both of them, without what another module has left in Valkey: its lanes would keep a gateway from starting."""
+    asyncio.run(empty_redis(shared_servers.redis_url))
+    return shared_servers
 
 
 @pytest.fixture

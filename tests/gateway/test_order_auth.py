@@ -14,7 +14,7 @@ from contract.settings import Settings
 from tests.support.browsers import OTHER_PAGE, OWN_PAGE
 from tests.support.http import Response, post, request, send
 from tests.support.processes import running_gateway
-from tests.support.servers import Servers, emptied_redis
+from tests.support.servers import Servers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -31,8 +31,7 @@ async def guarded(servers: Servers, tmp_path_factory: pytest.TempPathFactory) ->
         admin_key=ADMIN_KEY,
         order_auth="required",
     )
-    # Another module may have left sales in other lanes there.
-    async with emptied_redis(servers.redis_url), running_gateway(settings) as served:
+    async with running_gateway(settings) as served:
         assert (await init(served, X_Admin_Key=ADMIN_KEY)).status == 200
         yield served
 

@@ -46,6 +46,12 @@ def running_servers(directory: Path) -> Iterator[Servers]:
             runner.run(stack.aclose())
 
 
+async def empty_redis(redis_url: str) -> None:
+    """Have nothing in a Valkey."""
+    async with emptied_redis(redis_url):
+        pass
+
+
 @contextlib.asynccontextmanager
 async def emptied_redis(redis_url: str) -> AsyncIterator[lua.Client]:
     """A client of a Valkey that is emptied first, for tests that touch no Postgres."""
